@@ -70,7 +70,7 @@ let package = Package(
         room("SlipwayRuntime", ["SlipwayCore", subprocess, system, httpClient, nioCore, logging]),
 
         // Floor 2: every SQL text.
-        room("SlipwayStore", ["SlipwayCore", "SlipwaySQL", crypto]),
+        room("SlipwayStore", ["SlipwayCore", "SlipwaySQL", "SlipwayBlobs", crypto]),
 
         // Floor 3: use cases.
         room("Access", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", crypto, cryptoExtras, logging]),
@@ -83,14 +83,15 @@ let package = Package(
         room("Monitoring", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", logging, subprocess, system, lifecycle]),
 
         // Floor 4: edges.
-        room("MLflowAPI", ["SlipwayCore", "SlipwayBlobs", "Access", "Tracking", "Registry", hummingbird, nioCore, httpTypes, logging]),
-        room("SlipwayAPI", ["SlipwayCore", "SlipwayWire", "SlipwayBlobs", hummingbird, httpClient, nioCore, httpTypes, logging, subprocess, system] + features),
-        room("SlipwayWeb", ["SlipwayCore", hummingbird, nioCore, httpTypes, logging] + features),
+        room("SlipwayHTTP", ["SlipwayCore", "Access", hummingbird, nioCore, httpTypes, logging]),
+        room("MLflowAPI", ["SlipwayCore", "SlipwayHTTP", "SlipwayBlobs", "Access", "Tracking", "Registry", hummingbird, nioCore, httpTypes, logging]),
+        room("SlipwayAPI", ["SlipwayCore", "SlipwayHTTP", "SlipwayWire", "SlipwayBlobs", hummingbird, httpClient, nioCore, httpTypes, logging, subprocess, system] + features),
+        room("SlipwayWeb", ["SlipwayCore", "SlipwayHTTP", "SlipwayRuntime", hummingbird, nioCore, httpTypes, logging] + features),
 
         // Floor 5: composition.
         room("SlipwayServer", [
             "SlipwayCore", "SlipwaySQL", "SlipwaySQLite", "SlipwayBlobs", "SlipwayRuntime", "SlipwayStore",
-            "MLflowAPI", "SlipwayAPI", "SlipwayWeb", hummingbird, httpClient, lifecycle, logging, unixSignals, nioCore,
+            "SlipwayHTTP", "MLflowAPI", "SlipwayAPI", "SlipwayWeb", hummingbird, httpClient, lifecycle, logging, unixSignals, nioCore,
         ] + features),
 
         // Side rooms.

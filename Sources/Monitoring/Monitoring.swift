@@ -1,0 +1,1 @@
+// Monitoring: labels, drift and quality of what is live, and the triggers that follow.

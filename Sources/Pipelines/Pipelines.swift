@@ -1,0 +1,1 @@
+// Pipelines: Git repositories, the project file, and executions of its steps under supervision.

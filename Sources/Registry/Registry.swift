@@ -1,0 +1,1 @@
+// Registry: registered models, immutable versions and aliases of one realm.

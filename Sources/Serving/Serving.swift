@@ -1,0 +1,1 @@
+// Serving: endpoints: routing, the gateway process, model workers and captured requests.

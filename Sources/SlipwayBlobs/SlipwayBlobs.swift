@@ -1,0 +1,180 @@
+// SlipwayBlobs: bytes by digest in a folder per realm; written aside, flushed, digested, renamed.
+
+import Crypto
+import Foundation
+import SlipwayCore
+
+/// What another realm may be given of a blob folder.
+package protocol BlobReader: Sendable {
+    /// The file that holds the bytes, or nil when there is none. Read-only by convention and by file mode.
+    func file(of digest: Digest) -> URL?
+}
+
+extension BlobReader {
+    package func size(of digest: Digest) throws -> Int64? {
+        guard let file = file(of: digest) else { return nil }
+        return try FileManager.default.attributesOfItem(atPath: file.path)[.size] as? Int64
+            ?? (try file.resourceValues(forKeys: [.fileSizeKey]).fileSize).map(Int64.init)
+    }
+
+    /// All bytes, for small blobs.
+    /// - Throws: `notFound` when there is no such blob.
+    package func read(_ digest: Digest) throws -> Data {
+        guard let file = file(of: digest) else { throw SlipwayError.notFound("There are no bytes with digest \(digest).") }
+        return try Data(contentsOf: file)
+    }
+
+    /// Hashes the stored bytes again.
+    package func verify(_ digest: Digest) throws -> Bool {
+        guard let file = file(of: digest) else { return false }
+        return try Digest(ofFile: file) == digest
+    }
+}
+
+/// A folder of blobs: `ab/cdef…`, each file named by the SHA-256 of its bytes, mode 0444, never changed.
+package struct BlobFolder: BlobReader {
+    package let root: URL
+    private let incoming: URL
+
+    /// Makes the folder when it is missing.
+    package init(root: URL) throws {
+        self.root = root
+        incoming = root.appending(path: "incoming", directoryHint: .isDirectory)
+        try FileManager.default.createDirectory(at: incoming, withIntermediateDirectories: true)
+    }
+
+    package func file(of digest: Digest) -> URL? {
+        let url = place(of: digest)
+        return FileManager.default.fileExists(atPath: url.path) ? url : nil
+    }
+
+    private func place(of digest: Digest) -> URL {
+        root.appending(path: String(digest.rawValue.prefix(2))).appending(path: String(digest.rawValue.dropFirst(2)))
+    }
+
+    package func makeWriter() throws -> BlobWriter { try BlobWriter(file: incoming.appending(path: UUID().uuidString)) }
+
+    package func put(_ bytes: some DataProtocol) throws -> Digest {
+        let writer = try makeWriter()
+        try writer.write(bytes)
+        return try finish(writer)
+    }
+
+    /// Copies a file in, hashing on the way.
+    package func put(file: URL) throws -> Digest {
+        let writer = try makeWriter()
+        do {
+            try forEachPiece(of: file) { try writer.write($0) }
+        } catch {
+            writer.discard()
+            throw error
+        }
+        return try finish(writer)
+    }
+
+    /// Flushes and moves the written bytes to their place.
+    package func finish(_ writer: BlobWriter) throws -> Digest {
+        let digest = try writer.close()
+        let place = place(of: digest)
+        if FileManager.default.fileExists(atPath: place.path) {
+            writer.discard()
+            return digest
+        }
+        try FileManager.default.createDirectory(at: place.deletingLastPathComponent(), withIntermediateDirectories: true)
+        guard rename(writer.file.path, place.path) == 0 else { throw storageError("move", place) }
+        try flushFolder(place.deletingLastPathComponent())
+        return digest
+    }
+
+    /// Brings bytes from another realm's folder, verifying the digest on the way.
+    /// - Throws: `notFound` when they are not there, `internalFault` when they do not match their name.
+    package func copy(_ digest: Digest, from other: any BlobReader) throws {
+        if file(of: digest) != nil { return }
+        guard let source = other.file(of: digest) else { throw SlipwayError.notFound("There are no bytes with digest \(digest) to copy.") }
+        let arrived = try put(file: source)
+        guard arrived == digest else {
+            throw SlipwayError.fault("The stored bytes of \(digest) have digest \(arrived).")
+        }
+    }
+
+    /// Puts the bytes at `target` read-only: a hard link where the disk can, a copy elsewhere.
+    package func materialise(_ digest: Digest, at target: URL) throws {
+        guard let source = file(of: digest) else { throw SlipwayError.notFound("There are no bytes with digest \(digest).") }
+        try FileManager.default.createDirectory(at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
+        if link(source.path, target.path) != 0 {
+            try FileManager.default.copyItem(at: source, to: target)
+        }
+    }
+
+    package func remove(_ digest: Digest) throws {
+        if let file = file(of: digest) { try FileManager.default.removeItem(at: file) }
+    }
+}
+
+/// Bytes on their way in. One writer, one thread at a time.
+package final class BlobWriter {
+    package let file: URL
+    private let handle: FileHandle
+    private var hasher = SHA256()
+    package private(set) var size: Int64 = 0
+
+    init(file: URL) throws {
+        self.file = file
+        let descriptor = open(file.path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o444)
+        guard descriptor >= 0 else { throw storageError("create", file) }
+        handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    }
+
+    package func write(_ bytes: some DataProtocol) throws {
+        hasher.update(data: bytes)
+        size += Int64(bytes.count)
+        do {
+            try handle.write(contentsOf: bytes)
+        } catch {
+            throw storageError("write", file)
+        }
+    }
+
+    func close() throws -> Digest {
+        do {
+            try handle.synchronize()
+            try handle.close()
+        } catch {
+            throw storageError("flush", file)
+        }
+        return Digest(hasher.finalize())
+    }
+
+    /// Forgets the bytes; what is left of a crash lies in `incoming` and is swept at the next start.
+    package func discard() {
+        unlink(file.path)
+    }
+}
+
+extension Digest {
+    /// Streams a file through SHA-256.
+    package init(ofFile file: URL) throws {
+        var hasher = SHA256()
+        try forEachPiece(of: file) { hasher.update(data: $0) }
+        self.init(hasher.finalize())
+    }
+}
+
+func forEachPiece(of file: URL, _ body: (Data) throws -> Void) throws {
+    let handle = try FileHandle(forReadingFrom: file)
+    while let piece = try handle.read(upToCount: 1 << 20), !piece.isEmpty { try body(piece) }
+    try handle.close()
+}
+
+private func flushFolder(_ folder: URL) throws {
+    let descriptor = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw storageError("open", folder) }
+    defer { close(descriptor) }
+    guard fsync(descriptor) == 0 else { throw storageError("flush", folder) }
+}
+
+private func storageError(_ verb: String, _ file: URL) -> SlipwayError {
+    SlipwayError(
+        .unavailable, "Cannot \(verb) '\(file.lastPathComponent)' in the data folder: \(String(cString: strerror(errno))).",
+        remedy: "See that the disk has room and the folder is writable; nothing was changed.")
+}

@@ -1,0 +1,6 @@
+import SlipwaySQL
+
+package enum M0006 {
+    package static let promotions = Migration("M0006_Promotions", """
+        """)
+}

@@ -1,0 +1,6 @@
+import SlipwaySQL
+
+package enum M0007 {
+    package static let serving = Migration("M0007_Serving", """
+        """)
+}

@@ -1,0 +1,1 @@
+// SlipwayTestSupport: fixtures, fake clock, seeded randomness and a test server.

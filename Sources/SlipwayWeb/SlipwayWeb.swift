@@ -1,0 +1,1 @@
+// SlipwayWeb: server-rendered pages: what each shows and how it looks.

@@ -1,0 +1,1 @@
+// Snapshots: data versions of one realm: import, refresh by recipe, expiry, materialise.

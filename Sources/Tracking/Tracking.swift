@@ -1,0 +1,1 @@
+// Tracking: experiments, runs, metrics, parameters, tags, inputs and artifacts of one realm.
