@@ -29,6 +29,7 @@ let system = Target.Dependency.product(name: "SystemPackage", package: "swift-sy
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let collections = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -96,7 +97,7 @@ let package = Package(
 
         // Side rooms.
         room("SlipwayWire", []),
-        room("SlipwayClient", ["SlipwayWire", httpClient, nioCore]),
+        room("SlipwayClient", ["SlipwayWire", httpClient, nioCore, nioHTTP1]),
         .executableTarget(
             name: "slipway",
             dependencies: ["SlipwayCore", "SlipwayWire", "SlipwayClient", "SlipwayServer", "Pipelines", "Serving", arguments, logging, subprocess, system],

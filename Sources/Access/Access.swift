@@ -19,7 +19,7 @@ package final class AccessService: Sendable {
     let clock: any WallClock
     let ids: any IDGenerator
     let logger: Logger
-    private let remembered = Mutex<[Digest: Remembered]>([:])
+    private let remembered = Mutex<[ContentDigest: Remembered]>([:])
     private let failures = Mutex<[String: Failures]>([:])
 
     private struct Remembered { var caller: Caller; var until: Timestamp }
@@ -43,7 +43,7 @@ package final class AccessService: Sendable {
     /// - Parameter secret: a token as it was shown once (`slp_…`).
     /// - Throws: `unauthenticated` when it is unknown, expired or revoked.
     package func caller(token secret: String) async throws -> Caller {
-        let digest = Digest(of: secret)
+        let digest = ContentDigest(of: secret)
         if let caller = recall(digest) { return caller }
         let now = clock.now
         let found = try await control.read { tx -> (AccessToken, Person?)? in
@@ -76,7 +76,7 @@ package final class AccessService: Sendable {
     /// - Throws: `unauthenticated`, or `tooMuch` after too many failures.
     package func caller(user: String, password: String) async throws -> Caller {
         if password.hasPrefix("slp_") { return try await caller(token: password) }
-        let digest = Digest(of: "basic\u{0}\(user)\u{0}\(password)")
+        let digest = ContentDigest(of: "basic\u{0}\(user)\u{0}\(password)")
         if let caller = recall(digest) { return caller }
         let person = try await checkPassword(user: user, password: password)
         let caller = try await caller(for: person, home: nil)
@@ -98,7 +98,7 @@ package final class AccessService: Sendable {
             principal: .user(person.name), grants: grants, isPlatformAdministrator: person.isPlatformAdministrator, homeProject: home ?? .implicit)
     }
 
-    private func recall(_ digest: Digest) -> Caller? {
+    private func recall(_ digest: ContentDigest) -> Caller? {
         let now = clock.now
         return remembered.withLock { known in
             guard let entry = known[digest], entry.until > now else { return nil }
@@ -106,7 +106,7 @@ package final class AccessService: Sendable {
         }
     }
 
-    private func remember(_ caller: Caller, for digest: Digest, until: Timestamp) {
+    private func remember(_ caller: Caller, for digest: ContentDigest, until: Timestamp) {
         remembered.withLock { known in
             if known.count >= Self.rememberedMax { known.removeAll() }
             known[digest] = Remembered(caller: caller, until: until)
@@ -124,7 +124,7 @@ package final class AccessService: Sendable {
     }
 
     package func signOut(secret: String) async throws {
-        let digest = Digest(of: secret)
+        let digest = ContentDigest(of: secret)
         let now = clock.now
         try await control.write { tx in
             let store = IdentityStore(tx: tx)
@@ -181,7 +181,7 @@ package final class AccessService: Sendable {
         let secret = "slp_" + SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) }.hexadecimal
         let now = clock.now
         let token = AccessToken(
-            id: String(ids.hex32().prefix(12)), digest: Digest(of: secret), kind: kind, owner: owner, label: label,
+            id: String(ids.hex32().prefix(12)), digest: ContentDigest(of: secret), kind: kind, owner: owner, label: label,
             project: project, environment: environment, createdAt: now, expiresAt: now + lifetime)
         try await control.write { tx in
             try IdentityStore(tx: tx).insert(token)

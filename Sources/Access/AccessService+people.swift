@@ -48,7 +48,7 @@ extension AccessService {
             let store = IdentityStore(tx: tx)
             if try store.setting(Self.doneSetting) != nil { return nil }
             // A lost secret is replaced by starting again: who can start the server on this folder owns it anyway.
-            try store.set(Self.secretSetting, to: Digest(of: secret).rawValue)
+            try store.set(Self.secretSetting, to: ContentDigest(of: secret).rawValue)
             return secret
         }
     }
@@ -94,7 +94,7 @@ extension AccessService {
             guard try store.setting(Self.doneSetting) == nil else {
                 throw SlipwayError(.conflict, "This installation has its people already; the first secret is void.", remedy: "Sign in: slipway login")
             }
-            guard try store.setting(Self.secretSetting) == Digest(of: secret).rawValue else {
+            guard try store.setting(Self.secretSetting) == ContentDigest(of: secret).rawValue else {
                 throw SlipwayError(.unauthenticated, "You are not authenticated. The first-start secret is wrong.", remedy: "It is in the file 'first-start-secret' of the data folder.")
             }
             for (person, _) in arrived { try store.insert(person) }

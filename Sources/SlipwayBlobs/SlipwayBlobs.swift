@@ -7,11 +7,11 @@ import SlipwayCore
 /// What another realm may be given of a blob folder.
 package protocol BlobReader: Sendable {
     /// The file that holds the bytes, or nil when there is none. Read-only by convention and by file mode.
-    func file(of digest: Digest) -> URL?
+    func file(of digest: ContentDigest) -> URL?
 }
 
 extension BlobReader {
-    package func size(of digest: Digest) throws -> Int64? {
+    package func size(of digest: ContentDigest) throws -> Int64? {
         guard let file = file(of: digest) else { return nil }
         return try FileManager.default.attributesOfItem(atPath: file.path)[.size] as? Int64
             ?? (try file.resourceValues(forKeys: [.fileSizeKey]).fileSize).map(Int64.init)
@@ -19,15 +19,15 @@ extension BlobReader {
 
     /// All bytes, for small blobs.
     /// - Throws: `notFound` when there is no such blob.
-    package func read(_ digest: Digest) throws -> Data {
+    package func read(_ digest: ContentDigest) throws -> Data {
         guard let file = file(of: digest) else { throw SlipwayError.notFound("There are no bytes with digest \(digest).") }
         return try Data(contentsOf: file)
     }
 
     /// Hashes the stored bytes again.
-    package func verify(_ digest: Digest) throws -> Bool {
+    package func verify(_ digest: ContentDigest) throws -> Bool {
         guard let file = file(of: digest) else { return false }
-        return try Digest(ofFile: file) == digest
+        return try ContentDigest(ofFile: file) == digest
     }
 }
 
@@ -43,25 +43,25 @@ package struct BlobFolder: BlobReader {
         try FileManager.default.createDirectory(at: incoming, withIntermediateDirectories: true)
     }
 
-    package func file(of digest: Digest) -> URL? {
+    package func file(of digest: ContentDigest) -> URL? {
         let url = place(of: digest)
         return FileManager.default.fileExists(atPath: url.path) ? url : nil
     }
 
-    private func place(of digest: Digest) -> URL {
+    private func place(of digest: ContentDigest) -> URL {
         root.appending(path: String(digest.rawValue.prefix(2))).appending(path: String(digest.rawValue.dropFirst(2)))
     }
 
     package func makeWriter() throws -> BlobWriter { try BlobWriter(file: incoming.appending(path: UUID().uuidString)) }
 
-    package func put(_ bytes: some DataProtocol) throws -> Digest {
+    package func put(_ bytes: some DataProtocol) throws -> ContentDigest {
         let writer = try makeWriter()
         try writer.write(bytes)
         return try finish(writer)
     }
 
     /// Copies a file in, hashing on the way.
-    package func put(file: URL) throws -> Digest {
+    package func put(file: URL) throws -> ContentDigest {
         let writer = try makeWriter()
         do {
             try forEachPiece(of: file) { try writer.write($0) }
@@ -73,7 +73,7 @@ package struct BlobFolder: BlobReader {
     }
 
     /// Flushes and moves the written bytes to their place.
-    package func finish(_ writer: BlobWriter) throws -> Digest {
+    package func finish(_ writer: BlobWriter) throws -> ContentDigest {
         let digest = try writer.close()
         let place = place(of: digest)
         if FileManager.default.fileExists(atPath: place.path) {
@@ -88,7 +88,7 @@ package struct BlobFolder: BlobReader {
 
     /// Brings bytes from another realm's folder, verifying the digest on the way.
     /// - Throws: `notFound` when they are not there, `internalFault` when they do not match their name.
-    package func copy(_ digest: Digest, from other: any BlobReader) throws {
+    package func copy(_ digest: ContentDigest, from other: any BlobReader) throws {
         if file(of: digest) != nil { return }
         guard let source = other.file(of: digest) else { throw SlipwayError.notFound("There are no bytes with digest \(digest) to copy.") }
         let arrived = try put(file: source)
@@ -98,7 +98,7 @@ package struct BlobFolder: BlobReader {
     }
 
     /// Puts the bytes at `target` read-only: a hard link where the disk can, a copy elsewhere.
-    package func materialise(_ digest: Digest, at target: URL) throws {
+    package func materialise(_ digest: ContentDigest, at target: URL) throws {
         guard let source = file(of: digest) else { throw SlipwayError.notFound("There are no bytes with digest \(digest).") }
         try FileManager.default.createDirectory(at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
         if link(source.path, target.path) != 0 {
@@ -106,7 +106,7 @@ package struct BlobFolder: BlobReader {
         }
     }
 
-    package func remove(_ digest: Digest) throws {
+    package func remove(_ digest: ContentDigest) throws {
         if let file = file(of: digest) { try FileManager.default.removeItem(at: file) }
     }
 }
@@ -135,14 +135,14 @@ package final class BlobWriter {
         }
     }
 
-    func close() throws -> Digest {
+    func close() throws -> ContentDigest {
         do {
             try handle.synchronize()
             try handle.close()
         } catch {
             throw storageError("flush", file)
         }
-        return Digest(hasher.finalize())
+        return ContentDigest(hasher.finalize())
     }
 
     /// Forgets the bytes; what is left of a crash lies in `incoming` and is swept at the next start.
@@ -151,7 +151,7 @@ package final class BlobWriter {
     }
 }
 
-extension Digest {
+extension ContentDigest {
     /// Streams a file through SHA-256.
     package init(ofFile file: URL) throws {
         var hasher = SHA256()

@@ -3,6 +3,7 @@
 import AsyncHTTPClient
 import Foundation
 import NIOCore
+import NIOHTTP1
 import SlipwayWire
 
 /// Speaks to one server with one token.
@@ -48,9 +49,9 @@ public struct APIClient: Sendable {
             let bytes = try await response.body.collect(upTo: 1 << 20)
             let data = Data(bytes.readableBytesView)
             if let error = try? WireCoder.decode(WireError.self, from: data) { throw error }  // else it is some other server's page
-            throw WireError(error: .init(
+            throw WireError(
                 code: "unavailable", message: "\(base) answered \(response.status.code): \(String(decoding: data.prefix(200), as: UTF8.self))",
-                remedy: "Is this the address of a Slipway server?", reasons: nil))
+                remedy: "Is this the address of a Slipway server?")
         }
         return response
     }

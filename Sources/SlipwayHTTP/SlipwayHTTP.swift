@@ -182,8 +182,9 @@ package struct AuthenticationMiddleware: RouterMiddleware {
     /// A cookie alone never changes anything for another site's page.
     private func refuseForeignOrigin(_ request: Request) throws {
         guard ![.get, .head, .options].contains(request.method), let origin = request.headers[.origin] else { return }
-        let host = request.head.authority ?? ""
-        guard URL(string: origin).map({ $0.port.map { port in "\($0.host() ?? ""):\(port)" } ?? ($0.host() ?? "") }) == host else {
+        var from = URL(string: origin)?.host() ?? ""
+        if let port = URL(string: origin)?.port { from += ":\(port)" }
+        guard from == request.head.authority ?? "" else {
             throw SlipwayError(.notAllowed, "The request comes from another site ('\(origin.prefix(80))').")
         }
     }

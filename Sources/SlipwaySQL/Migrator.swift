@@ -12,7 +12,7 @@ package struct Migration: Sendable {
         self.sql = sql
     }
 
-    var checksum: String { Digest(of: sql).rawValue }
+    var checksum: String { ContentDigest(of: sql).rawValue }
 }
 
 /// Brings a database to the newest schema when it is opened, so that nobody runs a migration by hand.

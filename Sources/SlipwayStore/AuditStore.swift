@@ -2,19 +2,6 @@ import Foundation
 import SlipwayCore
 import SlipwaySQL
 
-/// One record of the chain. `details` is canonical JSON.
-package struct AuditEvent: Sendable, Hashable, Codable {
-    package var seq: Int64
-    package var at: Timestamp
-    package var actor: String
-    package var action: String
-    package var project: String
-    package var subject: String
-    package var details: JSONValue
-    package var previousHash: String
-    package var hash: String
-}
-
 /// Append-only, hash-chained. Called inside the transaction of the change that it records.
 package struct AuditStore {
     let tx: any Transaction

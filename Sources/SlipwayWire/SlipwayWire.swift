@@ -48,4 +48,8 @@ public struct WireError: Codable, Sendable, Error {
         public var remedy: String
     }
     public var error: Body
+
+    public init(code: String, message: String, remedy: String?) {
+        error = Body(code: code, message: message, remedy: remedy, reasons: nil)
+    }
 }

@@ -2,7 +2,7 @@ import Crypto
 import Foundation
 
 /// A SHA-256, written as 64 lower-case hexadecimal digits.
-package struct Digest: RawRepresentable, Sendable, Hashable, Codable, CustomStringConvertible {
+package struct ContentDigest: RawRepresentable, Sendable, Hashable, Codable, CustomStringConvertible {
     package let rawValue: String
 
     package init?(rawValue: String) {
@@ -47,7 +47,7 @@ package enum CanonicalJSON {
         return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
-    package static func digest(_ value: some Encodable) throws -> Digest { Digest(of: try text(value)) }
+    package static func digest(_ value: some Encodable) throws -> ContentDigest { ContentDigest(of: try text(value)) }
 
     package static func decode<T: Decodable>(_ type: T.Type, from text: String) throws -> T {
         try JSONDecoder().decode(type, from: Data(text.utf8))
