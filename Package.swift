@@ -102,7 +102,7 @@ let package = Package(
             name: "slipway",
             dependencies: ["SlipwayCore", "SlipwayWire", "SlipwayClient", "SlipwayServer", "Pipelines", "Serving", arguments, logging, subprocess, system],
             path: "Sources/slipway", swiftSettings: strict),
-        room("SlipwayTestSupport", ["SlipwayCore", "SlipwaySQL", "SlipwaySQLite", "SlipwayBlobs", "SlipwayStore", "SlipwayServer"]),
+        room("SlipwayTestSupport", ["SlipwayCore", "SlipwaySQL", "SlipwaySQLite", "SlipwayBlobs", "SlipwayStore", "SlipwayServer", logging]),
 
         .testTarget(name: "HouseTests", dependencies: [], swiftSettings: strict),
         .testTarget(
