@@ -1,1 +1,87 @@
-// SlipwayServer: the one place that builds every room and hands them to the service group.
+// SlipwayServer: the one place that builds everything and hands it to the service group.
+
+import Access
+import Foundation
+import Hummingbird
+import Logging
+import NIOCore
+import ServiceLifecycle
+import SlipwayCore
+import SlipwayHTTP
+import SlipwayRuntime
+import SlipwayStore
+import UnixSignals
+
+/// What `slipway serve` is told.
+package struct ServerConfiguration: Sendable {
+    /// Where everything is kept; made when missing.
+    package var data: URL
+    package var host: String
+    /// 0 lets the system choose; `server.json` in the data folder tells.
+    package var port: Int
+    /// The environments this process runs.
+    package var environments: [EnvironmentID]
+    package var logLevel: Logger.Level
+
+    package init(data: URL, host: String = "127.0.0.1", port: Int = 5080, environments: [EnvironmentID] = EnvironmentID.allCases, logLevel: Logger.Level = .notice) {
+        self.data = data
+        self.host = host
+        self.port = port
+        self.environments = environments
+        self.logLevel = logLevel
+    }
+}
+
+/// What happened at the start that a person should read.
+package struct StartNotice: Sendable {
+    package var address: String
+    /// The one-time secret of a first start, nil when there are people already.
+    package var secret: String?
+}
+
+package struct Server: Sendable {
+    let configuration: ServerConfiguration
+
+    package init(_ configuration: ServerConfiguration) { self.configuration = configuration }
+
+    /// Opens the data folder, builds the house and serves until a signal asks it to stop.
+    /// - Parameter started: called once the port answers.
+    /// - Throws: `unavailable` when the folder is in use or cannot be opened, or the port is taken.
+    package func run(started: @escaping @Sendable (StartNotice) -> Void) async throws {
+        let logger = Logger(label: "slipway", level: configuration.logLevel)
+        let folder = try DataFolder(configuration.data)
+        let lock = try folder.lock()
+        let port = try configuration.port == 0 ? ListeningPort.free(on: configuration.host) : ListeningPort.check(configuration.port, on: configuration.host)
+        let foundations = try await Foundations.open(folder, configuration: configuration, port: port, logger: logger)
+        let secret = try await foundations.access.firstStartSecret()
+        try folder.keep(secret: secret)
+
+        var house = House(foundations)
+        try await house.build()
+
+        let address = foundations.address
+        let application = Application(
+            responder: house.router.buildResponder(),
+            configuration: ApplicationConfiguration(address: .hostname(configuration.host, port: port), serverName: nil),
+            services: house.services,
+            onServerRunning: { _ in
+                do { try folder.announce(address: address, port: port) } catch { logger.error("server.json", metadata: ["error": "\(error)"]) }
+                started(StartNotice(address: address, secret: secret))
+            },
+            logger: logger)
+        do {
+            try await application.runService(gracefulShutdownSignals: [.sigterm, .sigint])
+        } catch let error as IOError where error.errnoCode == EADDRINUSE {
+            throw ListeningPort.inUse(port)
+        }
+        try await foundations.close()
+        lock.release()
+    }
+}
+
+extension Logger {
+    init(label: String, level: Logger.Level) {
+        self.init(label: label)
+        logLevel = level
+    }
+}

@@ -1,0 +1,58 @@
+import Access
+import Foundation
+import Hummingbird
+import ServiceLifecycle
+import SlipwayAPI
+import SlipwayCore
+import SlipwayHTTP
+import SlipwaySQL
+import SlipwayStore
+
+/// The rooms as they are built, floor by floor: routes, long-lived services, and the ports that later rooms ask for.
+///
+/// Each room has a file `Compose<Room>.swift` with one function that adds to this value; `build` calls them in order.
+package struct House {
+    package let foundations: Foundations
+    package let router: Router<SlipwayContext>
+    /// `/api/v1`
+    package let api: RouterGroup<SlipwayContext>
+    package var services: [any Service] = []
+
+    package var codeHistory: (any CodeHistory)?
+    package var evaluations: [EnvironmentID: any Evaluations] = [:]
+    package var endpoints: [EnvironmentID: any EndpointControl] = [:]
+    package var retraining: [EnvironmentID: any Retraining] = [:]
+    package var dataRefresh: [EnvironmentID: any DataRefresh] = [:]
+
+    init(_ foundations: Foundations) {
+        self.foundations = foundations
+        router = Router(context: SlipwayContext.self)
+        router.addMiddleware {
+            ErrorMiddleware()
+            AuthenticationMiddleware(access: foundations.access)
+        }
+        api = router.group("api/v1")
+    }
+
+    mutating func build() async throws {
+        addHealth()
+        AccessRoutes(access: foundations.access).add(to: api)
+    }
+
+    private func addHealth() {
+        let foundations = foundations
+        router.get("healthz") { _, _ in Response.plain("OK") }
+        router.get("readyz") { _, _ in
+            // Ready means that every database answers.
+            _ = try await foundations.access.isBootstrapped()
+            for realm in foundations.realms.values { try await realm.database.read { _ in } }
+            return Response.plain("OK")
+        }
+    }
+}
+
+extension Response {
+    static func plain(_ text: String) -> Response {
+        Response(status: .ok, headers: [.contentType: "text/plain; charset=utf-8"], body: .init(byteBuffer: .init(string: text)))
+    }
+}

@@ -1,0 +1,51 @@
+import ArgumentParser
+import Foundation
+import Logging
+import SlipwayCore
+import SlipwayServer
+
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Run the server.",
+        discussion: """
+            Everything is kept in one folder; the first start prints a one-time secret that creates the first people.
+            Example: slipway serve --data ./slipway-data --port 5080
+            """)
+
+    @Option(help: "The folder that holds everything; made when missing.")
+    var data = "slipway-data"
+
+    @Option(help: "The address to listen on.")
+    var host = "127.0.0.1"
+
+    @Option(help: "The port; 0 lets the system choose (the data folder's server.json tells).")
+    var port = 5080
+
+    @Option(name: .customLong("environment"), help: "Run only this environment; repeat for several.")
+    var environments: [EnvironmentID] = []
+
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel: Logger.Level = .notice
+
+    func run() async throws {
+        guard (0...65535).contains(port) else { throw ValidationError("--port takes 0 to 65535.") }
+        LoggingSystem.bootstrap(StreamLogHandler.standardError)
+        let configuration = ServerConfiguration(
+            data: URL(filePath: data), host: host, port: port, environments: environments.isEmpty ? EnvironmentID.allCases : environments, logLevel: logLevel)
+        try await Server(configuration).run { [data] notice in
+            Output.note("Slipway \(Version.text) answers at \(notice.address)  (data in \(data))")
+            guard let secret = notice.secret else { return }
+            Output.note("""
+
+                First start. This secret creates the first people, once; it also lies in \(data)/first-start-secret:
+
+                    \(secret)
+
+                Next: slipway bootstrap --file people.json   (slipway bootstrap --help shows the file)
+                """)
+        }
+    }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}
