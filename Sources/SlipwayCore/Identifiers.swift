@@ -26,6 +26,9 @@ package enum EnvironmentID: String, Sendable, Hashable, Codable, CaseIterable, C
     }
 }
 
+/// So that a dictionary by environment is a JSON object with one spelling, not an array in any order.
+extension EnvironmentID: CodingKeyRepresentable {}
+
 /// A name that people choose: lower-case letters, digits and inner dashes, at most 63 characters, so that it is safe
 /// as a folder, a host label and a part of an address.
 package protocol PeopleChosenName: RawRepresentable, Sendable, Hashable, Codable, CustomStringConvertible where RawValue == String {
