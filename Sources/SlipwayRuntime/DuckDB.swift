@@ -83,7 +83,7 @@ package struct DuckDB: Sendable {
                 workingDirectory: folder.map { FilePath($0.path) }, platformOptions: options, input: .string(text),
                 output: .bytes(limit: limits.outputBytes), error: .string(limit: 1 << 20))
             let status: Int32 = if case .exited(let code) = result.terminationStatus { code } else { -1 }
-            return (status, result.standardOutput, result.standardError ?? "")
+            return (status, result.standardOutput, result.standardError)
         } catch let error as SubprocessError {
             throw translate(error)
         }
