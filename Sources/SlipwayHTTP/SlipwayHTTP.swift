@@ -155,9 +155,10 @@ package struct AuthenticationMiddleware: RouterMiddleware {
             if !isOpen { try context.caller.requireSomebody() }
         } catch let error as SlipwayError where error.code == .unauthenticated {
             if isOpen { return try await next(request, context) }
-            if request.method == .get, request.headers[.accept]?.contains("text/html") == true {
-                let back = path.addingPercentEncoding(withAllowedCharacters: .urlQueryAllowed) ?? "/"
-                return Response(status: .seeOther, headers: [.location: "/sign-in?next=\(back)"])
+            if request.headers[.accept]?.contains("text/html") == true {
+                // A form that came too late is not sent again after signing in: only addresses are remembered.
+                let back = request.method == .get ? request.uri.string.addingPercentEncoding(withAllowedCharacters: .alphanumerics) : nil
+                return Response(status: .seeOther, headers: [.location: back.map { "/sign-in?next=\($0)" } ?? "/sign-in"])
             }
             return error.response()
         }

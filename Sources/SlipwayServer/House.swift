@@ -5,6 +5,7 @@ import ServiceLifecycle
 import SlipwayAPI
 import SlipwayCore
 import SlipwayHTTP
+import SlipwayWeb
 import SlipwaySQL
 import SlipwayStore
 
@@ -29,7 +30,9 @@ package struct House {
         router = Router(context: SlipwayContext.self)
         router.addMiddleware {
             ErrorMiddleware()
+            ErrorPageMiddleware()
             AuthenticationMiddleware(access: foundations.access)
+            ErrorPageMiddleware()
         }
         api = router.group("api/v1")
     }
@@ -37,6 +40,7 @@ package struct House {
     mutating func build() async throws {
         addHealth()
         AccessRoutes(access: foundations.access).add(to: api)
+        try addWeb()
     }
 
     private func addHealth() {

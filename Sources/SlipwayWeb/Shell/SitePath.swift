@@ -1,0 +1,109 @@
+import Foundation
+import SlipwayCore
+
+/// An address inside these pages: every link goes through one, so that none is pasted together by hand.
+///
+/// `SitePattern` holds the other half, the routes' patterns; a test matches each path against its pattern.
+package struct SitePath: Sendable, Hashable {
+    /// Percent-encoded path and query, starting with one slash.
+    package let text: String
+
+    private init(_ parts: [String], query: [(String, String?)] = [], anchor: String? = nil) {
+        var text = "/" + parts.map { Self.encode($0) }.joined(separator: "/")
+        let pairs = query.compactMap { name, value in value.map { "\(Self.encode(name))=\(Self.encode($0))" } }
+        if !pairs.isEmpty { text += "?" + pairs.joined(separator: "&") }
+        if let anchor { text += "#\(Self.encode(anchor))" }
+        self.text = text
+    }
+
+    private static let plain = CharacterSet(charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+    private static func encode(_ part: String) -> String { part.addingPercentEncoding(withAllowedCharacters: plain) ?? "" }
+
+    /// Where to go after signing in: only a path of this site.
+    /// - Returns: nil for an absolute address, `//host`, or anything with a backslash or control character, which browsers read as another site.
+    package init?(returningTo text: String) {
+        guard text.hasPrefix("/"), !text.hasPrefix("//"), text.utf8.count <= 2048,
+            text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\\") })
+        else { return nil }
+        self.text = text
+    }
+
+    package static let board = SitePath([])
+    package static let signOut = SitePath(["sign-out"])
+    package static func signIn(next: SitePath? = nil) -> SitePath { SitePath(["sign-in"], query: [("next", next?.text)]) }
+    package static func asset(_ name: String) -> SitePath { SitePath(["assets"] + name.split(separator: "/").map(String.init)) }
+
+    package static func runs(_ environment: EnvironmentID, project: ProjectName? = nil, before: String? = nil) -> SitePath {
+        SitePath([environment.rawValue, "runs"], query: [("project", project?.rawValue), ("before", before)])
+    }
+    package static func run(_ environment: EnvironmentID, _ id: String) -> SitePath { SitePath([environment.rawValue, "runs", id]) }
+    package static func runArtifact(_ environment: EnvironmentID, _ id: String, path: String) -> SitePath {
+        SitePath([environment.rawValue, "runs", id, "artifact"], query: [("path", path)])
+    }
+
+    package static func executions(_ environment: EnvironmentID, project: ProjectName? = nil, before: String? = nil) -> SitePath {
+        SitePath([environment.rawValue, "executions"], query: [("project", project?.rawValue), ("before", before)])
+    }
+    package static func execution(_ environment: EnvironmentID, _ id: String) -> SitePath { SitePath([environment.rawValue, "executions", id]) }
+
+    package static func datasets(_ environment: EnvironmentID) -> SitePath { SitePath([environment.rawValue, "data"]) }
+    package static func dataset(_ environment: EnvironmentID, _ name: String, project: ProjectName, before: String? = nil) -> SitePath {
+        SitePath([environment.rawValue, "data", name], query: [("project", project.rawValue), ("before", before)])
+    }
+
+    package static func models(_ environment: EnvironmentID) -> SitePath { SitePath([environment.rawValue, "models"]) }
+    package static func model(_ environment: EnvironmentID, _ name: String) -> SitePath { SitePath([environment.rawValue, "models", name]) }
+
+    package static func releases(_ environment: EnvironmentID, project: ProjectName? = nil, before: String? = nil) -> SitePath {
+        SitePath([environment.rawValue, "releases"], query: [("project", project?.rawValue), ("before", before)])
+    }
+    package static func release(_ environment: EnvironmentID, _ id: String) -> SitePath { SitePath([environment.rawValue, "releases", id]) }
+
+    package static func promotions(_ environment: EnvironmentID, project: ProjectName? = nil, before: String? = nil) -> SitePath {
+        SitePath([environment.rawValue, "promotions"], query: [("project", project?.rawValue), ("before", before)])
+    }
+    package static func promotion(_ environment: EnvironmentID, _ id: String, anchor: String? = nil) -> SitePath {
+        SitePath([environment.rawValue, "promotions", id], anchor: anchor)
+    }
+    /// Where a form's decision goes: `approve`, `reject`, `apply`, `withdraw`, `abort`.
+    package static func decision(_ environment: EnvironmentID, promotion id: String, _ verb: String) -> SitePath {
+        SitePath([environment.rawValue, "promotions", id, verb])
+    }
+
+    package static func endpoints(_ environment: EnvironmentID) -> SitePath { SitePath([environment.rawValue, "endpoints"]) }
+    package static func endpoint(_ environment: EnvironmentID, _ slot: String) -> SitePath { SitePath([environment.rawValue, "endpoints", slot]) }
+    package static func rollback(_ environment: EnvironmentID, _ slot: String) -> SitePath { SitePath([environment.rawValue, "slots", slot, "rollback"]) }
+    package static func history(_ environment: EnvironmentID, _ slot: String, at: String? = nil) -> SitePath {
+        SitePath([environment.rawValue, "slots", slot, "history"], query: [("at", at)])
+    }
+    package static func audit(_ environment: EnvironmentID, subject: String? = nil, project: ProjectName? = nil, before: Int64? = nil) -> SitePath {
+        SitePath([environment.rawValue, "audit"], query: [("subject", subject), ("project", project?.rawValue), ("before", before.map(String.init))])
+    }
+}
+
+/// The routes' patterns in the router's spelling.
+package enum SitePattern: String, Sendable, CaseIterable {
+    case board = ""
+    case signIn = "sign-in"
+    case signOut = "sign-out"
+    case asset = "assets/**"
+    case runs = "{env}/runs"
+    case run = "{env}/runs/{id}"
+    case runArtifact = "{env}/runs/{id}/artifact"
+    case executions = "{env}/executions"
+    case execution = "{env}/executions/{id}"
+    case datasets = "{env}/data"
+    case dataset = "{env}/data/{dataset}"
+    case models = "{env}/models"
+    case model = "{env}/models/{name}"
+    case releases = "{env}/releases"
+    case release = "{env}/releases/{id}"
+    case promotions = "{env}/promotions"
+    case promotion = "{env}/promotions/{id}"
+    case decision = "{env}/promotions/{id}/{verb}"
+    case endpoints = "{env}/endpoints"
+    case endpoint = "{env}/endpoints/{slot}"
+    case rollback = "{env}/slots/{slot}/rollback"
+    case history = "{env}/slots/{slot}/history"
+    case audit = "{env}/audit"
+}
