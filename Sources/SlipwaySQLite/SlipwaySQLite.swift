@@ -39,6 +39,8 @@ package final class SQLiteDatabase: SlipwaySQL.Database {
         configuration.busyMode = .timeout(10)
         configuration.prepareDatabase { db in
             try db.execute(sql: "PRAGMA foreign_keys = ON")
+            // LIKE as every other database means it; ILIKE is written with LOWER.
+            try db.execute(sql: "PRAGMA case_sensitive_like = ON")
         }
         self.logger = logger
         do {

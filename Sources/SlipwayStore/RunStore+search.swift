@@ -1,0 +1,125 @@
+import SlipwayCore
+import SlipwaySQL
+
+extension RunStore {
+    /// - Parameter experiments: those to look in; none of them gives an empty page.
+    package func search(
+        _ filter: SearchFilter, orderBy orders: [SearchOrder] = [], experiments: [String], view: LifecycleView = .active, limit: Int, offset: Int = 0
+    ) throws -> SearchPage<Run> {
+        let numbers = experiments.compactMap { Int64($0) }
+        guard !numbers.isEmpty else { return SearchPage(items: [], hasMore: false) }
+        var search = SearchSQL(table: Self.table)
+        search.require("r.experiment_id IN \(search.bind(list: numbers.map { .integer($0) }))")
+        search.require("r.lifecycle IN \(search.bind(list: view.values))")
+        search.require(filter)
+        for order in orders { search.order(by: order) }
+        if !orders.contains(where: { $0.entity == .attribute && $0.key == "start_time" }) { search.orderFinally(by: "r.started_at_ms DESC") }
+        search.orderFinally(by: "r.id")
+        let statement = search.statement(
+            "run.search", select: "SELECT r.*, x.project FROM run r JOIN experiment x ON x.id = r.experiment_id", limit: limit + 1, offset: offset)
+        return SearchPage(rows: try tx.all(statement, search.values).map(Self.run), limit: limit)
+    }
+
+    /// Latest metrics, params, tags, inputs and outputs of many runs, by run number.
+    package func details(of runs: [Run]) throws -> [Int64: RunDetails] {
+        var details = Dictionary(runs.map { ($0.number, RunDetails()) }) { first, _ in first }
+        try Batch.forEach(runs.map(\.number), { .integer($0) }) { list, values in
+            try tx.forEach(Statement("run.detailMetrics", """
+                SELECT m.run_no, k.name, m.step, m.at_ms, m.value, m.is_nan FROM latest_metric m JOIN metric_key k ON k.no = m.key_no
+                WHERE m.run_no IN \(list) ORDER BY m.run_no, k.name
+                """), values) { row in details[row.int64("run_no")]!.metrics.append(MetricStore.point(row, key: row.text("name"))) }
+            try tx.forEach(Statement("run.detailParams", "SELECT run_no, key, value FROM run_param WHERE run_no IN \(list)"), values) { row in
+                details[row.int64("run_no")]!.params[row.text("key")] = row.text("value")
+            }
+            try tx.forEach(Statement("run.detailTags", "SELECT run_no, key, value FROM run_tag WHERE run_no IN \(list)"), values) { row in
+                details[row.int64("run_no")]!.tags[row.text("key")] = row.text("value")
+            }
+            try tx.forEach(Statement("run.detailModels", """
+                SELECT run_no, direction, model_id, step FROM run_model WHERE run_no IN \(list) ORDER BY run_no, step, model_id
+                """), values) { row in
+                let link = ModelLink(model: row.text("model_id"), step: row.int64("step"))
+                if row.text("direction") == ModelLink.Direction.input.rawValue {
+                    details[row.int64("run_no")]!.inputs.append(link)
+                } else {
+                    details[row.int64("run_no")]!.outputs.append(link)
+                }
+            }
+            try addDatasets(list, values, to: &details)
+        }
+        return details
+    }
+
+    private func addDatasets(_ list: String, _ values: [String: SQLValue], to details: inout [Int64: RunDetails]) throws {
+        var place: [Int64: [Int64: Int]] = [:]
+        try tx.forEach(Statement("run.detailDatasets", """
+            SELECT i.run_no, d.* FROM run_dataset i JOIN dataset d ON d.no = i.dataset_no WHERE i.run_no IN \(list) ORDER BY i.run_no, d.no
+            """), values) { row in
+            let run = row.int64("run_no")
+            place[run, default: [:]][row.int64("no")] = details[run]!.datasets.count
+            details[run]!.datasets.append(DatasetInput(
+                name: row.text("name"), digest: row.text("digest"), sourceType: row.text("source_type"), source: row.text("source"),
+                schema: row.optionalText("schema_text"), profile: row.optionalText("profile")))
+        }
+        guard !place.isEmpty else { return }
+        try tx.forEach(Statement("run.detailDatasetTags", "SELECT run_no, dataset_no, key, value FROM run_dataset_tag WHERE run_no IN \(list)"), values) { row in
+            guard let index = place[row.int64("run_no")]?[row.int64("dataset_no")] else { return }
+            details[row.int64("run_no")]!.datasets[index].tags[row.text("key")] = row.text("value")
+        }
+    }
+
+    /// Name, digest and context of the datasets that the experiments' runs read.
+    package func datasets(of experiments: [String], limit: Int) throws -> [(experiment: String, name: String, digest: String, context: String?)] {
+        var found: [(experiment: String, name: String, digest: String, context: String?)] = []
+        for experiment in experiments {
+            found += try tx.all(Self.datasetSummaries, ["experiment": .integer(Int64(experiment)), "limit": .integer(limit)]).map {
+                (experiment, $0.text("name"), $0.text("digest"), $0.optionalText("context"))
+            }
+        }
+        return Array(found.prefix(limit))
+    }
+
+    /// The project's runs, newest first.
+    package func list(project: ProjectName, before: (startedAt: Int64, number: Int64)? = nil, limit: Int) throws -> [Run] {
+        try tx.all(Self.ofProject, [
+            "project": .text(project.rawValue), "at": .integer(before?.startedAt), "number": .integer(before?.number), "limit": .integer(min(limit, 1001)),
+        ]).map(Self.run)
+    }
+
+    private static let table = SearchSQL.Table(
+        columns: [
+            "run_id": "r.id", "run_name": "r.name", "experiment_id": "CAST(r.experiment_id AS TEXT)", "user_id": "r.user_name", "status": "r.status",
+            "artifact_uri": "r.artifact_root", "lifecycle_stage": "r.lifecycle", "start_time": "r.started_at_ms", "end_time": "r.ended_at_ms",
+        ],
+        exists: [
+            .metric: """
+                SELECT 1 FROM latest_metric e JOIN metric_key k ON k.no = e.key_no WHERE e.run_no = r.no AND k.name = {key} AND e.is_nan = 0 AND {test}
+                """,
+            .param: "SELECT 1 FROM run_param e WHERE e.run_no = r.no AND e.key = {key} AND {test}",
+            .tag: "SELECT 1 FROM run_tag e WHERE e.run_no = r.no AND e.key = {key} AND {test}",
+            .dataset: """
+                SELECT 1 FROM run_dataset i JOIN dataset d ON d.no = i.dataset_no
+                LEFT JOIN run_dataset_tag c ON c.run_no = i.run_no AND c.dataset_no = i.dataset_no AND c.key = 'mlflow.data.context'
+                WHERE i.run_no = r.no AND {test}
+                """,
+        ],
+        scalar: [
+            .metric: "SELECT e.value FROM latest_metric e JOIN metric_key k ON k.no = e.key_no WHERE e.run_no = r.no AND k.name = {key}",
+            .param: "SELECT e.value FROM run_param e WHERE e.run_no = r.no AND e.key = {key}",
+            .tag: "SELECT e.value FROM run_tag e WHERE e.run_no = r.no AND e.key = {key}",
+        ],
+        scalarIsNaN: "SELECT e.is_nan FROM latest_metric e JOIN metric_key k ON k.no = e.key_no WHERE e.run_no = r.no AND k.name = {key}",
+        datasetExpressions: ["name": "d.name", "digest": "d.digest", "context": "c.value"])
+
+    private static let datasetSummaries = Statement("dataset.summaries", """
+        SELECT DISTINCT d.name, d.digest, c.value AS context
+        FROM dataset d JOIN run_dataset i ON i.dataset_no = d.no
+        LEFT JOIN run_dataset_tag c ON c.run_no = i.run_no AND c.dataset_no = i.dataset_no AND c.key = 'mlflow.data.context'
+        WHERE d.experiment_id = :experiment ORDER BY d.name, d.digest LIMIT :limit
+        """)
+    private static let ofProject = Statement("run.ofProject", """
+        SELECT r.*, x.project FROM run r JOIN experiment x ON x.id = r.experiment_id
+        WHERE x.project = :project AND r.lifecycle = 'active'
+            AND (:at IS NULL OR r.started_at_ms < :at OR (r.started_at_ms = :at AND r.no < :number))
+        ORDER BY r.started_at_ms DESC, r.no DESC LIMIT :limit
+        """)
+}
