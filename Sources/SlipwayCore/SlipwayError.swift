@@ -7,7 +7,7 @@ package struct SlipwayError: Error, Sendable, Equatable {
     }
 
     /// One reason among several, for `blocked`.
-    package struct Reason: Sendable, Equatable, Codable {
+    package struct Reason: Sendable, Hashable, Codable {
         package var message: String
         package var remedy: String
 
