@@ -1,7 +1,7 @@
 import Foundation
 
 /// The three environments in the order a change travels.
-package enum EnvironmentID: String, Sendable, Hashable, Codable, CaseIterable, Comparable, CodingKeyRepresentable {
+package enum EnvironmentID: String, Sendable, Hashable, Codable, CaseIterable, Comparable {
     case dev, stage, prod
 
     /// The environment that promotions come from, nil for the first.
