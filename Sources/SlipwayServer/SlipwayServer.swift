@@ -52,12 +52,10 @@ package struct Server: Sendable {
         let folder = try DataFolder(configuration.data)
         let lock = try folder.lock()
         let port = try configuration.port == 0 ? ListeningPort.free(on: configuration.host) : ListeningPort.check(configuration.port, on: configuration.host)
-        let foundations = try await Foundations.open(folder, configuration: configuration, port: port, logger: logger)
+        let house = try await Self.assemble(folder, configuration: configuration, port: port, logger: logger)
+        let foundations = house.foundations
         let secret = try await foundations.access.firstStartSecret()
         try folder.keep(secret: secret)
-
-        var house = House(foundations)
-        try await house.build()
 
         let address = foundations.address
         let application = Application(
@@ -76,6 +74,17 @@ package struct Server: Sendable {
         }
         try await foundations.close()
         lock.release()
+    }
+
+    /// Builds every room on a data folder without listening; tests drive the router directly.
+    package static func assemble(_ configuration: ServerConfiguration, logger: Logger) async throws -> House {
+        try await assemble(DataFolder(configuration.data), configuration: configuration, port: configuration.port, logger: logger)
+    }
+
+    private static func assemble(_ folder: DataFolder, configuration: ServerConfiguration, port: Int, logger: Logger) async throws -> House {
+        var house = House(try await Foundations.open(folder, configuration: configuration, port: port, logger: logger))
+        try await house.build()
+        return house
     }
 }
 
