@@ -202,6 +202,15 @@ package final class AccessService: Sendable {
         return try await makeToken(kind: .personal, owner: user.rawValue, label: label, project: project, environment: nil, lifetime: lifetime)
     }
 
+    /// A token for a machine, with the role `service` of one project in one environment. It never approves.
+    package func createServiceToken(
+        _ name: UserName, label: String, project: ProjectName, environment: EnvironmentID, lifetime: Duration, by caller: Caller
+    ) async throws -> (secret: String, expiresAt: Timestamp) {
+        try caller.require(.grantRoles, project: project, environment: environment)
+        guard caller.principal.userName != nil else { throw SlipwayError(.notAllowed, "Only people make tokens for services.") }
+        return try await makeToken(kind: .service, owner: name.rawValue, label: label, project: project, environment: environment, lifetime: lifetime)
+    }
+
     /// A short-lived secret for one step: it may track, register and read data of its project in its environment.
     package func executionToken(execution: String, project: ProjectName, environment: EnvironmentID, lifetime: Duration) async throws -> String {
         try await makeToken(kind: .execution, owner: execution, label: "step", project: project, environment: environment, lifetime: lifetime).secret
@@ -222,7 +231,7 @@ package final class AccessService: Sendable {
 
     package func revokeToken(_ id: String, by caller: Caller) async throws {
         try caller.requireSomebody()
-        guard let user = caller.principal.userName else { return }
+        guard let user = caller.principal.userName else { throw SlipwayError(.notAllowed, "Only people revoke tokens.", remedy: "Sign in as a person: slipway login") }
         let now = clock.now
         let revoked = try await control.write { tx in
             guard try IdentityStore(tx: tx).revokeToken(id, of: user.rawValue, at: now) else { return false }
@@ -233,3 +242,5 @@ package final class AccessService: Sendable {
         forgetCallers()
     }
 }
+
+extension AccessService: StepTokens {}

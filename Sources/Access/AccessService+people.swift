@@ -218,7 +218,7 @@ extension AccessService {
     package func changeRole(_ role: Role, of user: UserName, in project: ProjectName, _ environment: EnvironmentID, granted: Bool, by caller: Caller) async throws {
         try caller.require(.grantRoles, project: project, environment: environment)
         guard let realm = realms[environment] else { throw SlipwayError(.unavailable, "\(environment.rawValue) does not run in this process.") }
-        guard role != .service else { throw SlipwayError.invalid("'service' is for service accounts.", remedy: "Make a token: slipway token create --service NAME") }
+        guard role != .service else { throw SlipwayError.invalid("'service' is for service accounts.", remedy: "Make a token: slipway token create LABEL --service NAME --project PROJECT --environment ENVIRONMENT") }
         let known = try await control.read { tx in try IdentityStore(tx: tx).person(user) != nil }
         guard known else { throw SlipwayError.notFound("There is no user '\(user)'.", remedy: "See who is: slipway user list") }
         if environment == .prod, granted, caller.principal.userName == user {

@@ -8,8 +8,13 @@ import SlipwayWire
 /// Sign-in, people, tokens, projects and roles.
 package struct AccessRoutes: Sendable {
     let access: AccessService
+    /// Called once the first people are there.
+    let bootstrapped: @Sendable () throws -> Void
 
-    package init(access: AccessService) { self.access = access }
+    package init(access: AccessService, bootstrapped: @escaping @Sendable () throws -> Void) {
+        self.access = access
+        self.bootstrapped = bootstrapped
+    }
 
     package func add(to router: some RouterMethods<SlipwayContext>) {
         router.post("bootstrap", use: bootstrap)
@@ -41,6 +46,7 @@ package struct AccessRoutes: Sendable {
                 }))
         }
         try await access.bootstrap(BootstrapRequest(project: body.project, people: people), secret: body.secret ?? "")
+        try bootstrapped()
         return try .wire(WireNothing(), status: .created)
     }
 
@@ -98,9 +104,18 @@ package struct AccessRoutes: Sendable {
 
     @Sendable func createToken(_ request: Request, context: SlipwayContext) async throws -> Response {
         let body = try await request.decoded(WireNewToken.self)
-        let token = try await access.createToken(
-            label: body.label, project: try body.project.map(ProjectName.init(parsing:)),
-            lifetime: try Duration(parsing: body.lifetime ?? "90d"), by: context.caller)
+        let lifetime = try Duration(parsing: body.lifetime ?? "90d")
+        let project = try body.project.map(ProjectName.init(parsing:))
+        let token: (secret: String, expiresAt: Timestamp)
+        if let service = body.service {
+            guard let project, let environment = body.environment else {
+                throw SlipwayError.invalid("A service's token is for one project in one environment.", remedy: "Name both: --project PROJECT --environment ENVIRONMENT")
+            }
+            token = try await access.createServiceToken(
+                UserName(parsing: service), label: body.label, project: project, environment: EnvironmentID(parsing: environment), lifetime: lifetime, by: context.caller)
+        } else {
+            token = try await access.createToken(label: body.label, project: project, lifetime: lifetime, by: context.caller)
+        }
         return try .wire(WireSecret(secret: token.secret, expiresAt: token.expiresAt.iso8601), status: .created)
     }
 

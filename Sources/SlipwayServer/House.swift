@@ -39,7 +39,8 @@ package struct House {
 
     mutating func build() async throws {
         addHealth()
-        AccessRoutes(access: foundations.access).add(to: api)
+        let folder = foundations.folder
+        AccessRoutes(access: foundations.access) { try DataFolder(folder).keep(secret: nil) }.add(to: api)
         try addWeb()
     }
 

@@ -96,10 +96,15 @@ public struct WireNewToken: Codable, Sendable {
     public var project: String?
     /// Such as `90d`.
     public var lifetime: String?
-    public init(label: String, project: String?, lifetime: String?) {
+    /// A service's name: then the token is a machine's, for one project in one environment.
+    public var service: String?
+    public var environment: String?
+    public init(label: String, project: String?, lifetime: String?, service: String? = nil, environment: String? = nil) {
         self.label = label
         self.project = project
         self.lifetime = lifetime
+        self.service = service
+        self.environment = environment
     }
 }
 

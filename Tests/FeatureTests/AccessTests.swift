@@ -130,6 +130,24 @@ struct AccessTests {
         #expect(try await access.person(withEmail: "GRACE@example.ORG") == UserName(unchecked: "grace"))
         withExtendedLifetime((_control, _realms)) {}
     }
+
+    @Test("a service's token works in its project and environment only, and never approves")
+    func serviceTokens() async throws {
+        let (access, _control, _realms, _) = try await service()
+        let secret = try #require(try await access.firstStartSecret())
+        let flights = ProjectName(unchecked: "flights")
+        try await access.bootstrap(BootstrapRequest(project: "flights", people: [person("ada", administrator: true, [.dev: [.admin]])]), secret: secret)
+        let ada = try await access.caller(user: "ada", password: Self.password)
+        let token = try await access.createServiceToken(UserName(unchecked: "ci"), label: "ci", project: flights, environment: .dev, lifetime: .seconds(60), by: ada)
+        let machine = try await access.caller(token: token.secret)
+        #expect(machine.may(.runWork, project: flights, environment: .dev))
+        #expect(!machine.may(.runWork, project: flights, environment: .stage))
+        for environment in EnvironmentID.allCases { #expect(!machine.may(.approvePromotion, project: flights, environment: environment)) }
+        await #expect(throws: SlipwayError.self) {
+            try await access.createServiceToken(UserName(unchecked: "ci"), label: "ci", project: flights, environment: .prod, lifetime: .seconds(60), by: ada)
+        }
+        withExtendedLifetime((_control, _realms)) {}
+    }
 }
 
 @Suite("Every door")

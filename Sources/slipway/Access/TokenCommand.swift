@@ -29,10 +29,13 @@ struct TokenCreate: AsyncParsableCommand {
     @Argument(help: "What it is for.") var label: String
     @Option(help: "The project that new MLflow experiments belong to.") var project: String?
     @Option(help: "How long it lives, such as 12h or 90d.") var lifetime = "90d"
+    @Option(help: "Make it for a machine of this name instead of for you (admins of the project).") var service: String?
+    @Option(help: "With --service: the environment it is for.") var environment: String?
     @OptionGroup var connection: Connection
 
     func run() async throws {
-        let token = try await connection.client().post("/api/v1/tokens", WireNewToken(label: label, project: project, lifetime: lifetime), as: WireSecret.self)
+        let body = WireNewToken(label: label, project: project, lifetime: lifetime, service: service, environment: environment)
+        let token = try await connection.client().post("/api/v1/tokens", body, as: WireSecret.self)
         if connection.json { return try Output.json(token) }
         Output.line(token.secret)
         Output.note("Shown this once; it ends \(token.expiresAt).")
