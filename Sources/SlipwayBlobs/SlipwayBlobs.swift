@@ -43,6 +43,15 @@ package struct BlobFolder: BlobReader {
         try FileManager.default.createDirectory(at: incoming, withIntermediateDirectories: true)
     }
 
+    /// Removes what writers of a killed process left behind. Called at the start, before anybody writes.
+    /// - Returns: how many half-written files there were.
+    @discardableResult
+    package func sweepIncoming() throws -> Int {
+        let left = try FileManager.default.contentsOfDirectory(at: incoming, includingPropertiesForKeys: nil)
+        for file in left { try FileManager.default.removeItem(at: file) }
+        return left.count
+    }
+
     package func file(of digest: ContentDigest) -> URL? {
         let url = place(of: digest)
         return FileManager.default.fileExists(atPath: url.path) ? url : nil

@@ -15,7 +15,13 @@ package struct Timestamp: Sendable, Hashable, Comparable, Codable {
 
     package var date: Date { Date(timeIntervalSince1970: Double(milliseconds) / 1000) }
     /// ISO 8601 in UTC with milliseconds, such as `2013-03-03T14:05:00.000Z`.
-    package var iso8601: String { date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)) }
+    package var iso8601: String {
+        // Whole seconds go through Foundation, thousandths do not: as a Double they would be cut to one less.
+        let thousandths = ((milliseconds % 1000) + 1000) % 1000
+        let seconds = Date(timeIntervalSince1970: Double((milliseconds - thousandths) / 1000)).formatted(Date.ISO8601FormatStyle())
+        let digits = String(thousandths)
+        return "\(seconds.dropLast()).\(String(repeating: "0", count: 3 - digits.count))\(digits)Z"
+    }
 
     /// Reads ISO 8601 with or without fractions, or a bare day.
     /// - Throws: `invalidArgument` for anything else.
@@ -44,7 +50,7 @@ extension Duration {
     package init(parsing text: String) throws {
         let units: [(String, Int64)] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)]
         for (suffix, factor) in units where text.hasSuffix(suffix) {
-            if let count = Int64(text.dropLast(suffix.count)), count >= 0, count < 1_000_000_000 {
+            if let count = Int64(text.dropLast(suffix.count)), count >= 0, count <= 1_000_000_000_000 / factor {
                 self = .milliseconds(count * factor)
                 return
             }

@@ -84,7 +84,7 @@ extension SlipwayError {
             }
             self.init(code, error.body ?? (code == .notFound ? "There is nothing at this address." : error.status.reasonPhrase))
         case let error as DecodingError:
-            self = .invalid("The request's JSON does not fit: \(error.sentence)", remedy: "Compare with /api/v1/openapi.json.")
+            self = .invalid("The request's JSON does not fit: \(error.sentence)", remedy: "See what the command line sends for the same: slipway --help")
         default:
             logger.error("fault", metadata: ["error": "\(error)"])
             self.init(.internalFault, "Something broke inside Slipway.", remedy: "The server's log names the cause.")

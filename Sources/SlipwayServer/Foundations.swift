@@ -32,6 +32,7 @@ package struct Foundations: Sendable {
         for environment in configuration.environments {
             let directory = folder.file(environment.rawValue)
             let blobs = try BlobFolder(root: directory.appending(path: "blobs"))
+            try blobs.sweepIncoming()
             let database = try SQLiteDatabase(path: directory.appending(path: "realm.sqlite").path, logger: logger)
             try await Migrator(Migrations.realm).migrate(database, now: clock.now)
             realms[environment] = Realm(environment: environment, database: database, blobs: blobs, directory: directory)
