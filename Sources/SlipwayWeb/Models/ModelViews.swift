@@ -1,0 +1,64 @@
+import SlipwayCore
+
+package enum ModelsView {
+    package static func html(_ page: ModelsPage) -> HTML {
+        let frame = page.frame
+        let rows = page.models.map { model -> [HTML] in
+            let aliases = model.aliases.sorted { $0.key < $1.key }.map { alias, version -> HTML in "<span class=\"branch\">\(alias)</span> v\(version)" }
+            return [
+                Piece.link(model.name, .model(frame.environment, model.name)), "\(model.project.rawValue)", .joined(aliases, by: " "),
+                "\(model.description)", frame.time(model.updatedAt),
+            ]
+        }
+        let empty = frame.environment == .dev
+            ? Piece.empty("No registered model yet. From a training script:", command: "mlflow.sklearn.log_model(model, name=\"model\", registered_model_name=\"NAME\")")
+            : Piece.empty("No registered model yet. Models arrive with a release:", command: "slipway promotion request RELEASE --to \(frame.environment.rawValue)")
+        return frame.page(
+            "Models", in: .models,
+            "\(rows.isEmpty ? empty : Piece.table("Registered models", ["Model", "Project", "Aliases", "About", "Changed"], rows))\(Piece.older(page.older))")
+    }
+}
+
+package enum ModelView {
+    package static func html(_ page: ModelPage) -> HTML {
+        let frame = page.frame
+        let rows = page.versions.map { version -> [HTML] in
+            let aliases = version.aliases.html { " <span class=\"branch\">\($0)</span>" }
+            let tags = version.tags.sorted { $0.key < $1.key }.map { key, value -> HTML in "<small>\(key) = \(String(value.prefix(80)))</small>" }
+            return [
+                "<b>v\(version.version)</b>\(aliases)", frame.time(version.createdAt), Piece.principal(version.user),
+                version.run.map { Piece.id($0, .run(frame.environment, $0)) } ?? "<small>\(String(version.source.prefix(80)))</small>",
+                version.manifestDigest.map { Piece.id($0.rawValue) } ?? Piece.badge("outside Slipway", .watch),
+                "\(Spelled.size(bytes: version.sizeBytes)), \(Spelled.count(version.fileCount, "file"))", .joined(tags, by: "<br>"),
+            ]
+        }
+        let table = Piece.table("Versions", ["Version", "Registered", "By", "From", "Bytes", "Size", "Tags"], rows)
+        let list = Piece.part("Versions", note: "numbered, immutable", rows.isEmpty ? Piece.empty("No version yet.") : table)
+        let about: HTML? = page.model.description.map { "<p class=\"lead\">\($0)</p>" }
+        return frame.page(
+            page.model.name, kicker: "Registered model of \(page.model.project.rawValue)", in: .models,
+            "\(about)\(list)\(page.versions.first.flatMap(signature))\(use(page))")
+    }
+
+    private static func signature(_ version: ModelVersion) -> HTML? {
+        guard let signature = version.signature else {
+            return Piece.part("Signature of v\(version.version)", Piece.empty("This version has no signature, so nothing can tell whether a consumer's requests still fit."))
+        }
+        let parts = [("Inputs", "inputs"), ("Outputs", "outputs")].html { title, key in
+            let rows = (signature[key]?.array ?? []).map { field -> [HTML] in
+                let required = field["required"]?.bool ?? true
+                return [
+                    "<code>\(field["name"]?.string ?? "–")</code>", "\(field["type"]?.string ?? field["tensor-spec"]?["dtype"]?.string ?? "")",
+                    required ? "required" : "<span class=\"none\">optional</span>",
+                ]
+            }
+            return rows.isEmpty ? "" : Piece.table("\(title) of v\(version.version)", [Piece.Column(stringLiteral: title), "Type", ""], rows)
+        }
+        return Piece.part("Signature of v\(version.version)", "<div class=\"charts\">\(parts)</div>")
+    }
+
+    private static func use(_ page: ModelPage) -> HTML? {
+        guard let version = page.versions.first?.version else { return nil }
+        return Piece.part("Load it", Piece.command("mlflow.pyfunc.load_model(\"models:/\(page.model.name)/\(version)\")"))
+    }
+}

@@ -1,0 +1,64 @@
+import SlipwayCore
+
+package struct RunsPage: Sendable {
+    package struct Row: Sendable {
+        package var run: Run
+        package var experiment: String
+        package var commit: String?
+        package var metrics: [String: Double]
+        package init(run: Run, experiment: String, commit: String?, metrics: [String: Double]) {
+            self.run = run
+            self.experiment = experiment
+            self.commit = commit
+            self.metrics = metrics
+        }
+    }
+
+    package var frame: PageFrame
+    package var rows: [Row]
+    package var older: SitePath?
+    package var address: String
+
+    package init(frame: PageFrame, rows: [Row], older: SitePath?, address: String) {
+        self.frame = frame
+        self.rows = rows
+        self.older = older
+        self.address = address
+    }
+}
+
+package struct RunPage: Sendable {
+    package struct Artifact: Sendable {
+        package var path: String
+        package var sizeBytes: Int64
+        package init(path: String, sizeBytes: Int64) {
+            self.path = path
+            self.sizeBytes = sizeBytes
+        }
+    }
+
+    package var frame: PageFrame
+    package var run: Run
+    package var experiment: String
+    package var details: RunDetails
+    /// Metrics with more than one point, thinned to `Chart.pointsMax`.
+    package var curves: [String: [MetricPoint]]
+    package var artifacts: [Artifact]
+    /// More artifacts exist than are listed.
+    package var hasMoreArtifacts: Bool
+    package var models: [LoggedModel]
+
+    package init(
+        frame: PageFrame, run: Run, experiment: String, details: RunDetails, curves: [String: [MetricPoint]], artifacts: [Artifact],
+        hasMoreArtifacts: Bool = false, models: [LoggedModel] = []
+    ) {
+        self.frame = frame
+        self.run = run
+        self.experiment = experiment
+        self.details = details
+        self.curves = curves
+        self.artifacts = artifacts
+        self.hasMoreArtifacts = hasMoreArtifacts
+        self.models = models
+    }
+}
