@@ -10,6 +10,18 @@ package struct SlotChapter: Sendable, Hashable, Codable {
     package var from: Timestamp
     /// Nil: until now.
     package var until: Timestamp?
+
+    package init(
+        generation: Int, release: ContentDigest?, fallback: ContentDigest?, promotion: String?, cause: String, from: Timestamp, until: Timestamp? = nil
+    ) {
+        self.generation = generation
+        self.release = release
+        self.fallback = fallback
+        self.promotion = promotion
+        self.cause = cause
+        self.from = from
+        self.until = until
+    }
 }
 
 /// Rebuilds a slot from the audit log: the time machine.

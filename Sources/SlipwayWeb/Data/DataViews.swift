@@ -70,7 +70,7 @@ package enum DatasetView {
         return frame.page(
             page.dataset, kicker: "Dataset of \(page.project.rawValue)", badge: newest.flatMap { DataTone.freshness($0.createdAt, page.freshness, now: frame.now) },
             in: .data,
-            "\(newest.map { checks($0) })\(list)\(Piece.older(page.older))\(recipes(page))\(newest.map(columns))")
+            "\(newest.flatMap(checks))\(list)\(Piece.older(page.older))\(recipes(page))\(newest.map(columns))")
     }
 
     private static func checks(_ snapshot: DataSnapshot) -> HTML? {
@@ -99,10 +99,9 @@ package enum DatasetView {
     private static func columns(_ snapshot: DataSnapshot) -> HTML {
         snapshot.tables.html { table in
             let rows = table.columns.map { column -> [HTML] in
-                [
-                    "<code>\(column.name)</code>", "\(column.type.lowercased())", column.nulls.map { "\(Spelled.percent($0))" } ?? "",
-                    column.distinct.map { "\(Spelled.count($0))" } ?? "", "\(column.min)", "\(column.max)",
-                ]
+                let empty = column.nulls.map { Spelled.percent($0) }
+                let different = column.distinct.map { Spelled.count($0) }
+                return ["<code>\(column.name)</code>", "\(column.type.lowercased())", "\(empty)", "\(different)", "\(column.min)", "\(column.max)"]
             }
             return Piece.part(
                 table.name, note: "\(Spelled.count(table.rows)) rows in the newest snapshot",

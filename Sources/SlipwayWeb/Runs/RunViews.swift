@@ -91,10 +91,13 @@ package enum RunView {
     private static func pictures(_ page: RunPage) -> HTML? {
         let shown = page.artifacts.filter { isPicture($0.path) }.prefix(12)
         if shown.isEmpty { return nil }
-        return Piece.part("Pictures", "<div class=\"charts\">\(shown.html { artifact in
+        let figures = shown.html { artifact in
             let path = SitePath.runArtifact(page.frame.environment, page.run.id, path: artifact.path)
-            return "<figure><a href=\"\(path)\"><img class=\"picture\" src=\"\(path)\" alt=\"\(artifact.path)\" loading=\"lazy\"></a><figcaption class=\"small\">\(artifact.path)</figcaption></figure>" as HTML
-        })</div>")
+            return """
+                <figure><a href="\(path)"><img class="picture" src="\(path)" alt="\(artifact.path)" loading="lazy"></a><figcaption class="small">\(artifact.path)</figcaption></figure>
+                """
+        }
+        return Piece.part("Pictures", "<div class=\"charts\">\(figures)</div>")
     }
 
     private static func params(_ page: RunPage) -> HTML {

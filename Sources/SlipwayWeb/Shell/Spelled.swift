@@ -79,12 +79,32 @@ enum Spelled {
 
     /// `3 Mar 2013, 14:05:00`
     static func time(_ at: Timestamp) -> String {
-        var calendar = Calendar(identifier: .gregorian)
-        calendar.timeZone = .gmt
-        let parts = calendar.dateComponents([.year, .month, .day, .hour, .minute, .second], from: at.date)
-        let day = "\(parts.day!) \(months[parts.month! - 1]) \(parts.year!)"
-        return day + String(format: ", %02d:%02d:%02d", parts.hour!, parts.minute!, parts.second!)
+        let second = at.milliseconds.dividedDown(86_400_000).rest / 1000
+        return day(at) + String(format: ", %02d:%02d:%02d", Int(second / 3600), Int(second / 60 % 60), Int(second % 60))
     }
+
+    /// `3 Mar 2013`
+    static func day(_ at: Timestamp) -> String {
+        let parts = dayParts(at)
+        return "\(parts.day) \(month(parts.month)) \(parts.year)"
+    }
+
+    static func month(_ number: Int) -> String { months[number - 1] }
+
+    /// The civil date in UTC, by Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms" (`civil_from_days`);
+    /// Foundation's calendars cost a hundred times more, and a page holds a thousand times.
+    static func dayParts(_ at: Timestamp) -> (year: Int, month: Int, day: Int) {
+        let shifted = at.milliseconds.dividedDown(86_400_000).quotient + 719_468
+        let (era, dayOfEra) = shifted.dividedDown(146_097)
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let shiftedMonth = (5 * dayOfYear + 2) / 153
+        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
+        return (Int(yearOfEra + era * 400) + (month <= 2 ? 1 : 0), Int(month), Int(dayOfYear - (153 * shiftedMonth + 2) / 5 + 1))
+    }
+
+    /// A stability index: two decimals are all it means.
+    static func index(_ value: Double) -> String { String(format: "%.2f", value) }
 
     static func ago(_ at: Timestamp, now: Timestamp) -> String {
         let passed = now - at
@@ -102,5 +122,13 @@ enum Spelled {
         name.reduce(into: "") { text, letter in
             if letter.isUppercase { text += " " + letter.lowercased() } else { text.append(letter) }
         }
+    }
+}
+
+extension Int64 {
+    /// Division that rounds down, so that times before 1970 fall on the right day.
+    fileprivate func dividedDown(_ divisor: Int64) -> (quotient: Int64, rest: Int64) {
+        let rest = self % divisor
+        return rest < 0 ? (self / divisor - 1, rest + divisor) : (self / divisor, rest)
     }
 }
