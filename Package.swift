@@ -80,7 +80,7 @@ let package = Package(
         room("Snapshots", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", crypto, logging, subprocess, system]),
         room("Promotions", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", crypto, logging, lifecycle]),
         room("Pipelines", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", yams, crypto, logging, subprocess, system, lifecycle]),
-        room("Serving", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", logging, hummingbird, httpClient, nioCore, subprocess, system, lifecycle, collections]),
+        room("Serving", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", logging, hummingbird, httpClient, nioCore, subprocess, system, lifecycle, collections, nioPosix, nioHTTP1, httpTypes, unixSignals]),
         room("Monitoring", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", logging, subprocess, system, lifecycle]),
 
         // Floor 4: edges.

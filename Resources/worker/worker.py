@@ -317,13 +317,15 @@ def serve(model: Model, connection: socket.socket) -> None:
 def main() -> int:
     options = argparse.ArgumentParser(description="Answers predictions of one MLflow model; started by 'slipway gateway'.")
     options.add_argument("--model", required=True, help="the model's folder (holds MLmodel)")
-    options.add_argument("--socket", required=True, help="name of the Unix socket, in the working folder")
+    options.add_argument("--folder", required=True, help="where to work; short socket names are relative to it")
+    options.add_argument("--socket", required=True, help="name of the Unix socket in the folder")
     options.add_argument("--name", required=True)
     options.add_argument("--version", required=True)
     options.add_argument("--parent", type=int, required=True)
     options.add_argument("--memory", type=int, default=0, help="bytes of address space, 0 for no bound")
     arguments = options.parse_args()
     die_with_parent(arguments.parent)
+    os.chdir(arguments.folder)  # a Unix socket's whole path may have 107 bytes only
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the gateway's to handle
     if arguments.memory:
         resource.setrlimit(resource.RLIMIT_AS, (arguments.memory, arguments.memory))

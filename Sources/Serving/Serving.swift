@@ -1,1 +1,1 @@
-// Serving: endpoints: routing, the gateway process, model workers and captured requests.
+// Serving: endpoints that answer: the gateway process with its Python workers, and the control plane's hand on it.
