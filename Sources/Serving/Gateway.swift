@@ -5,6 +5,7 @@ import Logging
 import NIOCore
 import ServiceLifecycle
 import SlipwayCore
+import SlipwayRuntime
 import Synchronization
 import UnixSignals
 
@@ -61,7 +62,9 @@ package struct Gateway: Sendable {
     func group(signals: [UnixSignal]) throws -> ServiceGroup {
         let folder = ServingFolder(realm: configuration.realm)
         try folder.prepare()
-        let lock = try FileLock(folder.lock)
+        guard let lock = try FileLock.take(folder.lock) else {
+            throw SlipwayError(.conflict, "Another gateway runs on '\(configuration.realm.path)'.", remedy: "Let it answer, or stop it: slipway gateway stop --data FOLDER")
+        }
         var bounds = DeploymentPool.Bounds()
         bounds.queueMax = configuration.queueMax
         bounds.deadline = configuration.deadline
@@ -97,6 +100,19 @@ package struct Gateway: Sendable {
         // A connection that stays open must not keep a replaced gateway alive.
         group.maximumGracefulShutdownDuration = configuration.deadline + .seconds(5)
         return ServiceGroup(configuration: group)
+    }
+
+    /// Asks the gateway of a realm to end; it answers what it has taken first.
+    /// - Returns: false when none runs.
+    package static func stop(realm: URL) async throws -> Bool {
+        let folder = ServingFolder(realm: realm)
+        guard FileManager.default.fileExists(atPath: folder.state.path) else { return false }
+        let link = try GatewayLink(folder: folder)
+        guard (try? await link.stop()) != nil else { return false }  // it does not run
+        for _ in 0..<200 where (try? await link.state()) != nil {  // until it is gone
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        return true
     }
 
     private func note(port: Int, startedAt: Timestamp, in folder: ServingFolder) {

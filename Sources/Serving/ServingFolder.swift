@@ -89,20 +89,3 @@ final class SocketFolder: Sendable {
 
     func path(_ name: String) -> String { "/proc/self/fd/\(descriptor)/\(name)" }
 }
-
-/// An exclusive lock on a file, held until the process ends or the value goes away.
-final class FileLock: Sendable {
-    private let descriptor: Int32
-
-    /// - Throws: `conflict` when another process holds it.
-    init(_ file: URL) throws {
-        descriptor = open(file.path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw fileError("open", file) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            close(descriptor)
-            throw SlipwayError(.conflict, "Another gateway runs on '\(file.deletingLastPathComponent().path)'.", remedy: "Stop it first, or let it answer.")
-        }
-    }
-
-    deinit { close(descriptor) }
-}

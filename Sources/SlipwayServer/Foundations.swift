@@ -20,6 +20,8 @@ package struct Foundations: Sendable {
     package let logger: Logger
     package let host: String
     package let port: Int
+    /// The system chose the port, so the gateways' are its choice too.
+    package let portIsChosen: Bool
     /// Such as `http://127.0.0.1:5080`: what steps and workers on this machine are told.
     package let address: String
 
@@ -41,7 +43,7 @@ package struct Foundations: Sendable {
         return Foundations(
             folder: folder.root, control: control, realms: realms,
             access: AccessService(control: control, realms: realms, clock: clock, ids: ids, logger: logger),
-            clock: clock, ids: ids, resources: try ResourceFolder.find(), logger: logger, host: configuration.host, port: port,
+            clock: clock, ids: ids, resources: try ResourceFolder.find(), logger: logger, host: configuration.host, port: port, portIsChosen: configuration.port == 0,
             address: "http://\(reachable.contains(":") ? "[\(reachable)]" : reachable):\(port)")
     }
 

@@ -2,6 +2,7 @@ import Access
 import Foundation
 import Hummingbird
 import ServiceLifecycle
+import Serving
 import SlipwayAPI
 import SlipwayCore
 import SlipwayHTTP
@@ -22,6 +23,7 @@ package struct House {
     package var codeHistory: (any CodeHistory)?
     package var evaluations: [EnvironmentID: any Evaluations] = [:]
     package var endpoints: [EnvironmentID: any EndpointControl] = [:]
+    package var endpointServices: [EnvironmentID: EndpointService] = [:]
     package var retraining: [EnvironmentID: any Retraining] = [:]
     package var dataRefresh: [EnvironmentID: any DataRefresh] = [:]
 
@@ -41,6 +43,7 @@ package struct House {
         addHealth()
         let folder = foundations.folder
         AccessRoutes(access: foundations.access) { try DataFolder(folder).keep(secret: nil) }.add(to: api)
+        try addServing()
         try addWeb()
     }
 
