@@ -34,10 +34,10 @@ package enum DriftRules {
     }
 
     /// - Parameters:
-    ///   - bounds: metric → bound, judged once the coverage of labels is reached.
+    ///   - conditions: on quality, judged once the coverage of labels is reached.
     ///   - coverage: the share of labels from which quality is judged.
     package static func judge(
-        features: [FeatureDrift], prediction: FeatureDrift?, quality: WindowQuality?, bounds: [String: MetricBound], coverage: Double
+        features: [FeatureDrift], prediction: FeatureDrift?, quality: WindowQuality?, conditions: [Condition], coverage: Double
     ) -> Judgement {
         var verdict = (features + [prediction].compactMap(\.self)).map(\.band).max() ?? .unknown
         var reasons: [(weight: DriftVerdict, text: String)] = []
@@ -45,12 +45,12 @@ package enum DriftRules {
             reasons.append((feature.band, sentence(feature, noun: "Feature '\(feature.name)'")))
         }
         if let prediction, prediction.band >= .watch { reasons.append((prediction.band, sentence(prediction, noun: "The prediction"))) }
-        if let quality, !bounds.isEmpty {
+        if let quality, !conditions.isEmpty {
             if quality.coverage < coverage || quality.labelled == 0 {
                 reasons.append((.unknown, "Quality is not judged yet: \(percent(quality.coverage)) of the answers have a label, \(percent(coverage)) are wanted."))
             } else {
-                for (metric, bound) in bounds.sorted(by: { $0.key < $1.key }) {
-                    let (weight, text) = judge(metric, bound, quality)
+                for condition in conditions {
+                    let (weight, text) = judge(condition, quality)
                     verdict = max(verdict, weight)
                     if let text { reasons.append((weight, text)) }
                 }
@@ -61,13 +61,16 @@ package enum DriftRules {
         return Judgement(verdict: verdict, reasons: ordered)
     }
 
-    private static func judge(_ metric: String, _ bound: MetricBound, _ quality: WindowQuality) -> (DriftVerdict, String?) {
-        guard let value = quality.metrics[metric] else {
-            return (.unknown, "Quality '\(metric)' could not be computed: the labels of the window hold one class only, or are no 0 and 1.")
+    private static func judge(_ condition: Condition, _ quality: WindowQuality) -> (DriftVerdict, String?) {
+        switch condition.verdict(quality.metrics) {
+        case .holds: return (.ok, nil)
+        case .unknown(let metrics):
+            let names = metrics.map { "'\($0)'" }.joined(separator: ", ")
+            return (.unknown, "Quality \(names) could not be computed: the labels of the window hold one class only, or are no 0 and 1.")
+        case .fails(let sentence):
+            let training = condition.metrics.sorted().compactMap { metric in quality.baseline[metric].map { "\(metric) = \(number($0))" } }
+            return (.act, "Quality: \(sentence)" + (training.isEmpty ? "" : " In training \(training.joined(separator: ", "))."))
         }
-        if bound.holds(value) { return (.ok, nil) }
-        let training = quality.baseline[metric].map { ", \(number($0)) in training" } ?? ""
-        return (.act, "Quality '\(metric)' is \(number(value))\(training); wanted is \(bound.comparison.rawValue) \(number(bound.bound)).")
     }
 
     private static func sentence(_ feature: FeatureDrift, noun: String) -> String {

@@ -112,31 +112,3 @@ package enum PredictionQuality {
         return sum / Double(rows.count)
     }
 }
-
-/// A bound on one metric, such as `>= 0.62`.
-package struct MetricBound: Sendable, Hashable {
-    package enum Comparison: String, Sendable, CaseIterable { case atLeast = ">=", atMost = "<=", above = ">", below = "<" }
-    package var comparison: Comparison
-    package var bound: Double
-
-    /// - Throws: `invalidArgument` that quotes the text.
-    package init(parsing text: String) throws {
-        let trimmed = text.trimmingCharacters(in: .whitespaces)
-        guard let comparison = Comparison.allCases.first(where: { trimmed.hasPrefix($0.rawValue) }),
-            let bound = Double(trimmed.dropFirst(comparison.rawValue.count).trimmingCharacters(in: .whitespaces)), bound.isFinite
-        else {
-            throw SlipwayError.invalid("'\(text.prefix(80))' is not a bound.", remedy: "Write a comparison and a number, such as '>= 0.62'.")
-        }
-        self.comparison = comparison
-        self.bound = bound
-    }
-
-    package func holds(_ value: Double) -> Bool {
-        switch comparison {
-        case .atLeast: value >= bound
-        case .atMost: value <= bound
-        case .above: value > bound
-        case .below: value < bound
-        }
-    }
-}

@@ -1,6 +1,7 @@
 import Access
 import Foundation
 import Hummingbird
+import Monitoring
 import ServiceLifecycle
 import Serving
 import SlipwayAPI
@@ -26,6 +27,9 @@ package struct House {
     package var endpointServices: [EnvironmentID: EndpointService] = [:]
     package var retraining: [EnvironmentID: any Retraining] = [:]
     package var dataRefresh: [EnvironmentID: any DataRefresh] = [:]
+    /// How a retrained release gets asked for.
+    package var requestPromotion: RequestPromotion?
+    package var monitoring: [EnvironmentID: MonitoringService] = [:]
 
     init(_ foundations: Foundations) {
         self.foundations = foundations
@@ -44,6 +48,7 @@ package struct House {
         let folder = foundations.folder
         AccessRoutes(access: foundations.access) { try DataFolder(folder).keep(secret: nil) }.add(to: api)
         try addServing()
+        addMonitoring()
         try addWeb()
     }
 

@@ -13,6 +13,11 @@ package struct DriftStore {
         try tx.first(Self.baselineOf, ["release": .text(release.rawValue)]).map { try CanonicalJSON.decode(BaselineProfile.self, from: $0.text("profile")) }
     }
 
+    /// The newest releases of this realm that have no baseline yet.
+    package func releasesWithoutBaseline(limit: Int = 20) throws -> [ContentDigest] {
+        try tx.all(Self.unprofiled, ["limit": .integer(limit)]).compactMap { ContentDigest(rawValue: $0.text("id")) }
+    }
+
     /// - Parameter origin: the realm whose data was counted.
     /// - Returns: false when there is one already; a baseline never changes.
     package func insert(_ baseline: BaselineProfile, of release: ContentDigest, project: ProjectName, origin: EnvironmentID, at: Timestamp) throws -> Bool {
@@ -51,9 +56,11 @@ package struct DriftStore {
     /// The one made last.
     package func latest(slot: SlotName) throws -> DriftReport? { try page(slot: slot, limit: 1).reports.first }
 
-    /// The one made last of exactly this window.
-    package func latest(slot: SlotName, from: Timestamp, to: Timestamp) throws -> DriftReport? {
-        try tx.first(Self.reportOfWindow, ["slot": .text(slot.rawValue), "from": .integer(from.milliseconds), "to": .integer(to.milliseconds)]).map(Self.report)
+    /// The one made last of exactly this window, by anybody or by that principal.
+    package func latest(slot: SlotName, from: Timestamp, to: Timestamp, madeBy: Principal? = nil) throws -> DriftReport? {
+        try tx.first(Self.reportOfWindow, [
+            "slot": .text(slot.rawValue), "from": .integer(from.milliseconds), "to": .integer(to.milliseconds), "by": .text(madeBy?.raw),
+        ]).map(Self.report)
     }
 
     private static func report(_ row: Row) throws -> DriftReport { try CanonicalJSON.decode(DriftReport.self, from: row.text("report")) }
@@ -116,6 +123,9 @@ package struct DriftStore {
     }
 
     private static let baselineOf = Statement("drift.baseline", "SELECT profile FROM drift_baseline WHERE release_id = :release")
+    private static let unprofiled = Statement("drift.unprofiled", """
+        SELECT r.id FROM release r WHERE NOT EXISTS (SELECT 1 FROM drift_baseline b WHERE b.release_id = r.id) ORDER BY r.created_at_ms DESC, r.id LIMIT :limit
+        """)
     private static let addBaseline = Statement("drift.addBaseline", """
         INSERT INTO drift_baseline (release_id, project, origin, profile, made_at_ms) VALUES (:release, :project, :origin, :profile, :at)
         ON CONFLICT (release_id) DO NOTHING
@@ -129,7 +139,8 @@ package struct DriftStore {
         SELECT seq, report FROM drift_report WHERE slot = :slot AND (:before IS NULL OR seq < :before) ORDER BY seq DESC LIMIT :limit
         """)
     private static let reportOfWindow = Statement("drift.reportOfWindow", """
-        SELECT report FROM drift_report WHERE slot = :slot AND from_ms = :from AND to_ms = :to ORDER BY seq DESC LIMIT 1
+        SELECT report FROM drift_report
+        WHERE slot = :slot AND from_ms = :from AND to_ms = :to AND (:by IS NULL OR made_by = :by) ORDER BY seq DESC LIMIT 1
         """)
     private static let addRetraining = Statement("drift.addRetraining", """
         INSERT INTO drift_retraining

@@ -18,6 +18,7 @@ import Foundation
                 BootstrapCommand.self, LoginCommand.self, LogoutCommand.self, WhoamiCommand.self, UserCommand.self, TokenCommand.self,
                 ProjectCommand.self, RoleCommand.self,
             ]),
+            CommandGroup(name: "Monitoring", subcommands: [LabelsCommand.self, DriftCommand.self]),
         ])
 
     /// As ArgumentParser's own, but our errors leave with our exit codes.

@@ -1,5 +1,6 @@
 import Foundation
 import SlipwayWire
+import Synchronization
 
 /// Data on standard output, words on standard error.
 enum Output {
@@ -40,11 +41,11 @@ enum Output {
 }
 
 /// A bar on standard error for anything over two seconds; silent when nobody watches.
-final class ProgressBar {
+final class ProgressBar: Sendable {
     private let label: String
     private let total: Int64
     private let started = ContinuousClock.now
-    private var lastShown: ContinuousClock.Instant?
+    private let lastShown = Mutex<ContinuousClock.Instant?>(nil)
 
     /// - Parameter total: in the same unit as `update`; 0 when it is not known.
     init(_ label: String, total: Int64) {
@@ -54,8 +55,13 @@ final class ProgressBar {
 
     func update(_ done: Int64, _ detail: String = "") {
         let now = ContinuousClock.now
-        guard Output.isTerminal, now - started > .seconds(1), lastShown.map({ now - $0 > .milliseconds(100) }) ?? true else { return }
-        lastShown = now
+        guard Output.isTerminal, now - started > .seconds(1) else { return }
+        let isDue = lastShown.withLock { last in
+            if let last, now - last <= .milliseconds(100) { return false }
+            last = now
+            return true
+        }
+        guard isDue else { return }
         let share = total > 0 ? min(1, Double(done) / Double(total)) : 0
         let filled = Int(share * 30)
         let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 30 - filled)
@@ -63,6 +69,6 @@ final class ProgressBar {
     }
 
     func finish() {
-        if lastShown != nil { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+        if lastShown.withLock({ $0 != nil }) { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
     }
 }
