@@ -77,7 +77,7 @@ let package = Package(
         room("Access", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", crypto, cryptoExtras, logging]),
         room("Tracking", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", logging]),
         room("Registry", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", logging]),
-        room("Snapshots", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", crypto, logging, subprocess, system]),
+        room("Snapshots", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", yams, crypto, logging, lifecycle]),
         room("Promotions", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", crypto, logging, lifecycle]),
         room("Pipelines", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", yams, crypto, logging, subprocess, system, lifecycle]),
         room("Serving", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", logging, hummingbird, httpClient, nioCore, subprocess, system, lifecycle, collections, nioPosix, nioHTTP1, httpTypes, unixSignals]),

@@ -82,10 +82,15 @@ package struct BlobFolder: BlobReader {
     }
 
     /// Flushes and moves the written bytes to their place.
-    package func finish(_ writer: BlobWriter) throws -> ContentDigest {
+    /// - Throws: `invalidArgument` when the bytes do not have the digest that was `expected`; then nothing is kept.
+    package func finish(_ writer: BlobWriter, expecting expected: ContentDigest? = nil) throws -> ContentDigest {
         let digest = try writer.close()
+        if let expected, expected != digest {
+            writer.discard()
+            throw SlipwayError.invalid("The bytes have digest \(digest), not \(expected).", remedy: "Send the file again; it may have changed meanwhile.")
+        }
         let place = place(of: digest)
-        if FileManager.default.fileExists(atPath: place.path) {
+        if renew(digest) {
             writer.discard()
             return digest
         }
@@ -98,7 +103,7 @@ package struct BlobFolder: BlobReader {
     /// Brings bytes from another realm's folder, verifying the digest on the way.
     /// - Throws: `notFound` when they are not there, `internalFault` when they do not match their name.
     package func copy(_ digest: ContentDigest, from other: any BlobReader) throws {
-        if file(of: digest) != nil { return }
+        if renew(digest) { return }
         guard let source = other.file(of: digest) else { throw SlipwayError.notFound("There are no bytes with digest \(digest) to copy.") }
         let arrived = try put(file: source)
         guard arrived == digest else {
@@ -117,6 +122,29 @@ package struct BlobFolder: BlobReader {
 
     package func remove(_ digest: ContentDigest) throws {
         if let file = file(of: digest) { try FileManager.default.removeItem(at: file) }
+    }
+
+    /// Marks the bytes as wanted just now, so that no sweep takes them away before their row is written.
+    /// - Returns: false when there are none.
+    @discardableResult
+    package func renew(_ digest: ContentDigest) -> Bool { utimensat(AT_FDCWD, place(of: digest).path, nil, 0) == 0 }
+
+    /// Removes the bytes unless somebody has stored or renewed them since `mark`.
+    ///
+    /// The file is moved away first and looked at then: who renews it before the move is seen, who comes after it stores the bytes anew.
+    /// - Returns: the bytes that came free, nil when they stay or were not there.
+    package func remove(_ digest: ContentDigest, unusedSince mark: Timestamp) throws -> Int64? {
+        let place = place(of: digest)
+        let aside = incoming.appending(path: "removed-\(UUID().uuidString)")
+        guard rename(place.path, aside.path) == 0 else { return nil }
+        let attributes = try FileManager.default.attributesOfItem(atPath: aside.path)
+        if let changed = attributes[.modificationDate] as? Date, Timestamp(changed) >= mark {
+            // Stored anew meanwhile or not, both files hold the same bytes.
+            guard rename(aside.path, place.path) == 0 else { throw storageError("move back", place) }
+            return nil
+        }
+        guard unlink(aside.path) == 0 else { throw storageError("remove", aside) }
+        return attributes[.size] as? Int64 ?? 0
     }
 }
 
