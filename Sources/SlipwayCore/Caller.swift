@@ -40,7 +40,7 @@ extension Role {
             return [.requestPromotion, .applyPromotion, .rollBack, .freeze, .liftHold, .retireSlot].contains(permission)
         case (.operator, .prod):
             return [.requestPromotion, .approvePromotion, .applyPromotion, .rollBack, .freeze, .breakGlass, .retireSlot, .liftHold].contains(permission)
-        case (.steward, .dev): return [.importData, .readData, .refreshData, .deleteData, .importLabels].contains(permission)
+        case (.steward, .dev): return [.importData, .readData, .refreshData, .adoptRecipe, .deleteData, .importLabels].contains(permission)
         case (.steward, .stage): return [.adoptRecipe, .refreshData, .importLabels].contains(permission)
         case (.steward, .prod): return [.importData, .readData, .adoptRecipe, .importLabels].contains(permission)
         case (.admin, _): return [.grantRoles, .editPolicy].contains(permission)

@@ -149,12 +149,15 @@ package struct SnapshotReference: Sendable, Hashable, CustomStringConvertible {
 }
 
 package enum DatasetName {
+    /// Words of addresses that no dataset may take.
+    private static let taken: Set<String> = ["blobs", "missing"]
+
     /// - Throws: `invalidArgument` unless the name is safe as a folder and as a part of a variable's name.
     package static func checked(_ name: String) throws -> String {
         let bytes = Array(name.utf8)
         let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
         let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
-        guard (1...63).contains(bytes.count), letters.contains(bytes[0]),
+        guard (1...63).contains(bytes.count), letters.contains(bytes[0]), !taken.contains(name),
             bytes.allSatisfy({ letters.contains($0) || digits.contains($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") })
         else {
             throw SlipwayError.invalid(

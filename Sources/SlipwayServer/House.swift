@@ -10,6 +10,7 @@ import SlipwayHTTP
 import SlipwayWeb
 import SlipwaySQL
 import SlipwayStore
+import Snapshots
 
 /// The rooms as they are built, floor by floor: routes, long-lived services, and the ports that later rooms ask for.
 ///
@@ -27,6 +28,8 @@ package struct House {
     package var endpointServices: [EnvironmentID: EndpointService] = [:]
     package var retraining: [EnvironmentID: any Retraining] = [:]
     package var dataRefresh: [EnvironmentID: any DataRefresh] = [:]
+    package var snapshots: [EnvironmentID: SnapshotService] = [:]
+    package var refreshes: [EnvironmentID: RefreshService] = [:]
     /// How a retrained release gets asked for.
     package var requestPromotion: RequestPromotion?
     package var monitoring: [EnvironmentID: MonitoringService] = [:]
@@ -48,6 +51,7 @@ package struct House {
         let folder = foundations.folder
         AccessRoutes(access: foundations.access) { try DataFolder(folder).keep(secret: nil) }.add(to: api)
         try addServing()
+        addSnapshots()
         addMonitoring()
         try addWeb()
     }

@@ -1,7 +1,9 @@
 import Foundation
+import Logging
 import SlipwayBlobs
 import SlipwayCore
 import SlipwayRuntime
+import SlipwaySQL
 import SlipwayStore
 
 extension DataChecks {

@@ -86,6 +86,12 @@ package final class RefreshService: DataRefresh, Sendable {
         return try await task.value
     }
 
+    /// Newest first.
+    package func attempts(dataset: String, project: ProjectName, by caller: Caller) async throws -> [RefreshAttempt] {
+        try caller.require(.readMetadata, project: project, environment: environment)
+        return try await realm.database.read { tx in try RecipeStore(tx: tx).attempts(of: dataset, project: project) }
+    }
+
     package func cancelAll() { underway.withLock { underway in underway.values.forEach { $0.cancel() } } }
 
     private func attempt(dataset: String, project: ProjectName, by principal: Principal) async throws -> String? {

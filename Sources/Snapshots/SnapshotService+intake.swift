@@ -111,7 +111,7 @@ extension SnapshotService {
             let store = SnapshotStore(tx: tx)
             return try manifest.files.first { entry in try !(store.isUploaded(entry.digest, project: project) || store.holds(entry.digest, project: project)) }
         }
-        let absent = try await offload { try manifest.files.first { entry in !blobs.renew(entry.digest) || (try blobs.size(of: entry.digest)) != entry.size } }
+        let absent = try await offload { try manifest.files.first { entry in try !blobs.renew(entry.digest) || blobs.size(of: entry.digest) != entry.size } }
         if let entry = stranger ?? absent {
             throw SlipwayError(
                 .conflict, "The bytes of '\(entry.path)' (\(entry.size) bytes, digest \(entry.digest.short)) were not sent.",

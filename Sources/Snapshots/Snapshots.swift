@@ -114,7 +114,7 @@ package final class SnapshotService: Sendable {
             return false
         }
         if isNoted { return }
-        try await realm.database.write { tx in
+        _ = try await realm.database.write { tx in
             try AuditStore(tx: tx).append(
                 "snapshot.read", subject: "snapshot:\(snapshot.id)", project: snapshot.project, by: caller.principal, at: now, details: ["dataset": .string(snapshot.dataset)])
         }
