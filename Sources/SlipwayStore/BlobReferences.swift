@@ -50,7 +50,7 @@ package struct BlobReferences {
     }
 
     /// Read from the migrations' text, which all drivers share.
-    static func textColumns(of migrations: [Migration]) -> [(table: String, column: String)] {
+    package static func textColumns(of migrations: [Migration]) -> [(table: String, column: String)] {
         migrations.flatMap { migration in
             var columns: [(String, String)] = []
             var table: String?
