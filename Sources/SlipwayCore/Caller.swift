@@ -105,6 +105,9 @@ package struct Caller: Sendable {
     }
 
     package static let anonymous = Caller(principal: .anonymous)
+    /// Whoever sits at this machine, under `--anonymous dev`: an MLflow user's rights, nothing outside dev's implicit project.
+    package static let laptop = Caller(
+        principal: .anonymous, grants: [RoleGrant(project: .implicit, environment: .dev, role: .contributor, grantedAt: Timestamp(milliseconds: 0))])
     /// Slipway's own work. Never an approver, since it is nobody.
     package static func system(_ name: String) -> Caller { Caller(principal: .system(name)) }
 

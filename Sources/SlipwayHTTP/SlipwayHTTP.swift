@@ -135,8 +135,13 @@ package struct ErrorMiddleware: RouterMiddleware {
 /// Finds the caller, and refuses nobody-in-particular everywhere but on a short written list.
 package struct AuthenticationMiddleware: RouterMiddleware {
     let access: AccessService
+    /// Who a caller without credentials is: nobody, or with `--anonymous dev` somebody with dev's implicit project.
+    let anonymous: Caller
 
-    package init(access: AccessService) { self.access = access }
+    package init(access: AccessService, anonymous: Caller = .anonymous) {
+        self.access = access
+        self.anonymous = anonymous
+    }
 
     /// The only addresses that answer a caller without credentials.
     package static let open: Set<String> = [
@@ -152,7 +157,7 @@ package struct AuthenticationMiddleware: RouterMiddleware {
         let isOpen = Self.open.contains(path) || path.hasPrefix("/assets/")
         do {
             context.caller = try await caller(of: request)
-            if !isOpen { try context.caller.requireSomebody() }
+            if !isOpen, context.caller.grants.isEmpty { try context.caller.requireSomebody() }
         } catch let error as SlipwayError where error.code == .unauthenticated {
             if isOpen { return try await next(request, context) }
             if request.headers[.accept]?.contains("text/html") == true {
@@ -177,7 +182,7 @@ package struct AuthenticationMiddleware: RouterMiddleware {
             throw SlipwayError(.unauthenticated, "You are not authenticated. The Authorization header is neither Bearer nor Basic.")
         }
         if let session = request.session { return try await access.caller(token: session) }
-        return .anonymous
+        return anonymous
     }
 
     /// A cookie alone never changes anything for another site's page.

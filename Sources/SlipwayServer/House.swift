@@ -34,13 +34,13 @@ package struct House {
     package var requestPromotion: RequestPromotion?
     package var monitoring: [EnvironmentID: MonitoringService] = [:]
 
-    init(_ foundations: Foundations) {
+    init(_ foundations: Foundations, anonymous: Caller = .anonymous) {
         self.foundations = foundations
         router = Router(context: SlipwayContext.self)
         router.addMiddleware {
             ErrorMiddleware()
             ErrorPageMiddleware()
-            AuthenticationMiddleware(access: foundations.access)
+            AuthenticationMiddleware(access: foundations.access, anonymous: anonymous)
             ErrorPageMiddleware()
         }
         api = router.group("api/v1")

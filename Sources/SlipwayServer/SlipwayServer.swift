@@ -22,8 +22,14 @@ package struct ServerConfiguration: Sendable {
     /// The environments this process runs.
     package var environments: [EnvironmentID]
     package var logLevel: Logger.Level
+    /// Callers without a token have what an MLflow user has, in dev's implicit project. On loopback only.
+    package var anonymousInDev: Bool
 
-    package init(data: URL, host: String = "127.0.0.1", port: Int = 5080, environments: [EnvironmentID] = EnvironmentID.allCases, logLevel: Logger.Level = .notice) {
+    package init(
+        data: URL, host: String = "127.0.0.1", port: Int = 5080, environments: [EnvironmentID] = EnvironmentID.allCases, logLevel: Logger.Level = .notice,
+        anonymousInDev: Bool = false
+    ) {
+        self.anonymousInDev = anonymousInDev
         self.data = data
         self.host = host
         self.port = port
@@ -49,6 +55,11 @@ package struct Server: Sendable {
     /// - Throws: `unavailable` when the folder is in use or cannot be opened, or the port is taken.
     package func run(started: @escaping @Sendable (StartNotice) -> Void) async throws {
         let logger = Logger(label: "slipway", level: configuration.logLevel)
+        if configuration.anonymousInDev, !["127.0.0.1", "::1", "localhost"].contains(configuration.host) {
+            throw SlipwayError.invalid(
+                "Callers without a token are let in on loopback only, not on '\(configuration.host)'.",
+                remedy: "Leave out --anonymous and make tokens (slipway token create), or use --host 127.0.0.1.")
+        }
         let folder = try DataFolder(configuration.data)
         let lock = try folder.lock()
         let port = try configuration.port == 0 ? ListeningPort.free(on: configuration.host) : ListeningPort.check(configuration.port, on: configuration.host)
@@ -82,7 +93,7 @@ package struct Server: Sendable {
     }
 
     private static func assemble(_ folder: DataFolder, configuration: ServerConfiguration, port: Int, logger: Logger) async throws -> House {
-        var house = House(try await Foundations.open(folder, configuration: configuration, port: port, logger: logger))
+        var house = House(try await Foundations.open(folder, configuration: configuration, port: port, logger: logger), anonymous: configuration.anonymousInDev ? .laptop : .anonymous)
         try await house.build()
         return house
     }

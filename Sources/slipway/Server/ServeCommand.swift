@@ -25,14 +25,19 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(name: .customLong("environment"), help: "Run only this environment; repeat for several.")
     var environments: [EnvironmentID] = []
 
+    @Option(help: "dev: callers without a token may track in dev's implicit project (loopback only).")
+    var anonymous: EnvironmentID?
+
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel: Logger.Level = .notice
 
     func run() async throws {
         guard (0...65535).contains(port) else { throw ValidationError("--port takes 0 to 65535.") }
+        guard anonymous == nil || anonymous == .dev else { throw ValidationError("--anonymous takes dev: stage and prod always want to know who calls.") }
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         let configuration = ServerConfiguration(
-            data: URL(filePath: data), host: host, port: port, environments: environments.isEmpty ? EnvironmentID.allCases : environments, logLevel: logLevel)
+            data: URL(filePath: data), host: host, port: port, environments: environments.isEmpty ? EnvironmentID.allCases : environments, logLevel: logLevel,
+            anonymousInDev: anonymous == .dev)
         try await Server(configuration).run { [data] notice in
             Output.note("Slipway \(Version.text) answers at \(notice.address)  (data in \(data))")
             guard let secret = notice.secret else { return }
