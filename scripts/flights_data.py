@@ -5,7 +5,7 @@ Joins each flight with the weather at its airport in the hour of its scheduled d
 
     OUT/months/month-01.parquet ...   one file a month: what a snapshot is put together from
     OUT/snapshots/2013-03/            three months each, named by the last one (hard links)
-    OUT/labels/2013-04.csv            flight_id, label, known_at: the truth, as it becomes known after landing
+    OUT/labels/2013-04.csv            flight_id, label, at: the truth, as it becomes known after landing
     OUT/requests/2013-04.parquet      what an airline's system would ask before departure
 
 `--share 0.05` keeps whole days spread over each month, so that a quick test has data of the same shape.
@@ -91,7 +91,7 @@ def write(out: pathlib.Path, share: float) -> None:
         labels = pandas.DataFrame({
             "flight_id": landed.flight_id,
             "label": (landed.arr_delay > LATE_MINUTES).astype(int),
-            "known_at": (landed.scheduled_arrival + pandas.to_timedelta(landed.arr_delay, unit="min")).dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "at": (landed.scheduled_arrival + pandas.to_timedelta(landed.arr_delay, unit="min")).dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
         })
         labels.to_csv(out / f"labels/2013-{month:02}.csv", index=False)
         part[REQUEST].to_parquet(out / f"requests/2013-{month:02}.parquet", index=False)
