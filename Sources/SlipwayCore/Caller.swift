@@ -114,7 +114,13 @@ package struct Caller: Sendable {
     package var isSystem: Bool { if case .system = principal { true } else { false } }
 
     package func roles(in project: ProjectName, _ environment: EnvironmentID) -> Set<Role> {
-        Set(grants.lazy.filter { $0.project == project && $0.environment == environment }.map(\.role))
+        let roles = Set(grants.lazy.filter { $0.project == project && $0.environment == environment }.map(\.role))
+        guard project == .implicit, environment == .dev else { return roles }
+        // Nobody is granted a role in the implicit project: whoever works in any project in dev works there too, everybody else of dev may look.
+        let elsewhere = Set(grants.lazy.filter { $0.environment == .dev }.map(\.role))
+        let workers: Set<Role> = [.contributor, .engineer]
+        if !elsewhere.isDisjoint(with: workers) { return roles.union(elsewhere.intersection(workers)) }
+        return elsewhere.isDisjoint(with: Set(Role.allCases).subtracting([.service])) ? roles : roles.union([.viewer])
     }
 
     package func may(_ permission: Permission, project: ProjectName, environment: EnvironmentID) -> Bool {
@@ -152,6 +158,7 @@ package struct Caller: Sendable {
 
     /// Projects in which the caller may read anything, in this environment.
     package func readableProjects(in environment: EnvironmentID) -> Set<ProjectName> {
-        Set(grants.lazy.filter { $0.environment == environment }.map(\.project))
+        let projects = Set(grants.lazy.filter { $0.environment == environment }.map(\.project))
+        return roles(in: .implicit, environment).isEmpty ? projects : projects.union([.implicit])
     }
 }

@@ -7,22 +7,13 @@ package struct ArtifactStore {
 
     package init(tx: any Transaction) { self.tx = tx }
 
+    /// The registry in the same transaction.
+    package var registry: RegistryStore { RegistryStore(tx: tx) }
+
     package struct Artifact: Sendable, Hashable {
         package var path: String
         package var digest: ContentDigest
         package var size: Int64
-    }
-
-    /// One name in a folder.
-    package struct Entry: Sendable, Hashable {
-        package var name: String
-        /// Nil for a folder.
-        package var size: Int64?
-
-        package init(name: String, size: Int64?) {
-            self.name = name
-            self.size = size
-        }
     }
 
     /// Names the bytes, which must be stored already. A file at that path is replaced.
@@ -50,16 +41,16 @@ package struct ArtifactStore {
 
     /// One level of a folder, sorted by name; empty for a file and for nothing.
     /// - Parameter path: nil for the root itself.
-    package func list(_ path: String?, under root: String) throws -> [Entry] {
+    package func list(_ path: String?, under root: String) throws -> [ArtifactEntry] {
         let prefix = path.map { $0 + "/" } ?? ""
-        var entries: [Entry] = []
+        var entries: [ArtifactEntry] = []
         try tx.forEach(Self.below, below(path, root)) { row in
             let rest = row.text("path").dropFirst(prefix.count)
             if let slash = rest.firstIndex(of: "/") {
                 let name = String(rest[..<slash])
-                if entries.last?.name != name { entries.append(Entry(name: name, size: nil)) }
+                if entries.last?.name != name { entries.append(ArtifactEntry(name: name, size: nil)) }
             } else {
-                entries.append(Entry(name: String(rest), size: row.int64("size_bytes")))
+                entries.append(ArtifactEntry(name: String(rest), size: row.int64("size_bytes")))
             }
         }
         // The rows come by whole path, where 'a-b' sorts between 'a' and 'a/b'.

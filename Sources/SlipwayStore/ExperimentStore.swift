@@ -45,6 +45,13 @@ package struct ExperimentStore {
         try tx.first(Self.byName, ["name": .text(name)]).map(withTags)
     }
 
+    package func experiment(atLocation location: String) throws -> Experiment? {
+        try tx.first(Self.byLocation, ["location": .text(location)]).map(withTags)
+    }
+
+    /// The registry in the same transaction.
+    package var registry: RegistryStore { RegistryStore(tx: tx) }
+
     package func rename(_ id: String, to name: String, at: Timestamp) throws {
         try tx.run(Self.updateName, ["id": .integer(Int64(id)), "name": .text(name), "at": .integer(at.milliseconds)])
     }
@@ -106,6 +113,7 @@ package struct ExperimentStore {
         """)
     private static let byID = Statement("experiment.byID", "SELECT * FROM experiment WHERE id = :id")
     private static let byName = Statement("experiment.byName", "SELECT * FROM experiment WHERE name = :name")
+    private static let byLocation = Statement("experiment.byLocation", "SELECT * FROM experiment WHERE artifact_location = :location ORDER BY id LIMIT 1")
     private static let updateName = Statement("experiment.rename", "UPDATE experiment SET name = :name, updated_at_ms = :at WHERE id = :id")
     private static let updateLifecycle = Statement("experiment.lifecycle", "UPDATE experiment SET lifecycle = :lifecycle, updated_at_ms = :at WHERE id = :id")
     private static let updateRuns = Statement("experiment.runLifecycle", "UPDATE run SET lifecycle = :lifecycle WHERE experiment_id = :id")

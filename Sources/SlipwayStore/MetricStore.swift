@@ -28,7 +28,8 @@ package struct MetricStore {
             ]
             guard try tx.run(Self.insert, values) > 0 || point.model != nil else { continue }
             try tx.run(Self.upsertLatest, values)
-            if let model = point.model {
+            // A point that names a model which nobody logged is the run's alone, as in MLflow.
+            if let model = point.model, try LoggedModelStore(tx: tx).model(model) != nil {
                 try tx.run(Self.insertOfModel, values.merging([
                     "model": .text(model), "dataset": .text(point.datasetName ?? ""), "digest": .text(point.datasetDigest ?? ""),
                 ]) { $1 })

@@ -7,6 +7,14 @@ package struct RegistryStore {
 
     package init(tx: any Transaction) { self.tx = tx }
 
+    /// Other stores in the same transaction.
+    package var artifacts: ArtifactStore { ArtifactStore(tx: tx) }
+    package var audit: AuditStore { AuditStore(tx: tx) }
+
+    package func loggedModelFiles(_ id: String) throws -> FileManifest? {
+        try LoggedModelStore(tx: tx).model(id).map { try artifacts.manifest(under: $0.artifactRoot) }
+    }
+
     // MARK: Models
 
     package func model(_ name: String) throws -> RegisteredModel? { try tx.first(Self.modelByName, ["name": .text(name)]).map(model) }

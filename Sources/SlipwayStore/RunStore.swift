@@ -99,6 +99,17 @@ package struct RunStore {
         ])
     }
 
+    /// - Throws: `notFound` when there is no such logged model.
+    package func checkedLink(_ model: ModelLink, _ direction: ModelLink.Direction, of run: Run) throws {
+        guard try LoggedModelStore(tx: tx).model(model.model) != nil else {
+            throw SlipwayError.notFound("Logged model with ID '\(model.model.prefix(80))' not found.")
+        }
+        try link(model, direction, of: run)
+    }
+
+    /// Appends metric points, those of logged models included.
+    package func log(_ points: [MetricPoint], of run: Run) throws { try MetricStore(tx: tx).log(points, of: run) }
+
     static func run(_ row: Row) -> Run {
         Run(
             id: row.text("id"), experiment: String(row.int64("experiment_id")), project: ProjectName(unchecked: row.text("project")),
@@ -155,11 +166,11 @@ package struct RunStore {
 }
 
 /// Names for runs that nobody named: adjective, noun, number, all from the run's id.
-enum RunName {
+package enum RunName {
     /// MLflow's tag that mirrors the name.
-    static let tag = "mlflow.runName"
+    package static let tag = "mlflow.runName"
 
-    static func made(from id: String) -> String {
+    package static func made(from id: String) -> String {
         let seed = id.utf8.reduce(UInt64(14_695_981_039_346_656_037)) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 }
         let adjective = adjectives[Int(seed % UInt64(adjectives.count))]
         let noun = nouns[Int(seed / 64 % UInt64(nouns.count))]

@@ -132,33 +132,7 @@ struct Batch {
     }
 }
 
-/// A page of a search: rows and whether there are more.
-package struct SearchPage<Item: Sendable>: Sendable {
-    package var items: [Item]
-    package var hasMore: Bool
-
-    package init(items: [Item], hasMore: Bool) {
-        self.items = items
-        self.hasMore = hasMore
-    }
-
-    /// - Parameter rows: one more than `limit`, when there are more.
-    init(rows: [Item], limit: Int) {
-        items = Array(rows.prefix(limit))
-        hasMore = rows.count > limit
-    }
-
-    package func map<T>(_ transform: (Item) throws -> T) rethrows -> SearchPage<T> {
-        SearchPage<T>(items: try items.map(transform), hasMore: hasMore)
-    }
-}
-
-/// Which of the soft-deleted rows a search sees.
-package enum LifecycleView: String, Sendable, CaseIterable {
-    case active = "ACTIVE_ONLY"
-    case deleted = "DELETED_ONLY"
-    case all = "ALL"
-
+extension LifecycleView {
     var values: [SQLValue] {
         switch self {
         case .active: ["active"]

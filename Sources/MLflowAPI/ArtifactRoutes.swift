@@ -1,0 +1,173 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import Registry
+import SlipwayCore
+import SlipwayHTTP
+import Tracking
+
+/// The artifact proxy: `mlflow-artifacts/artifacts/…`, streamed both ways.
+struct ArtifactRoutes: Sendable {
+    let realm: MLflowRealm
+    private var tracking: TrackingService { realm.tracking }
+
+    init(realm: MLflowRealm) { self.realm = realm }
+
+    private static let mark = "/mlflow-artifacts/artifacts/"
+
+    func add(to router: MLflowRouter<some Any>) {
+        router.on(.get, "mlflow-artifacts/artifacts", list)
+        router.raw(.get, "mlflow-artifacts/artifacts/**", download)
+        router.raw(.put, "mlflow-artifacts/artifacts/**", upload)
+        router.raw(.delete, "mlflow-artifacts/artifacts/**", delete)
+        for verb in ["create", "complete", "abort"] {
+            router.raw(.post, "mlflow-artifacts/mpu/\(verb)/**") { _, _ in Self.notImplemented }
+        }
+        router.raw(.get, "mlflow-artifacts/presigned/**") { _, _ in Self.notImplemented }
+        router.raw(.post, "mlflow/upload-artifact", uploadToRun)
+    }
+
+    /// What MLflow's pages link to.
+    func addPages(to router: MLflowRouter<some Any>) {
+        router.raw(.get, "get-artifact", ofRun)
+        router.raw(.get, "model-versions/get-artifact", ofVersion)
+    }
+
+    /// Clients then send the whole file with one PUT.
+    private static var notImplemented: Response {
+        MLflowErrorMiddleware.response("NOT_IMPLEMENTED", .notImplemented, "Multipart and presigned transfers are not offered; send the file with PUT.")
+    }
+
+    @Sendable private func list(_ fields: Fields, caller: Caller) async throws -> JSON {
+        let path = try fields.string("path").map { try ArtifactPath.checked($0) }
+        let entries = try await tracking.listArtifacts(path, by: caller)
+        return .object { $0.files(entries, below: nil) }
+    }
+
+    @Sendable private func download(_ request: Request, context: SlipwayContext) async throws -> Response {
+        let file = try await tracking.artifact(path(of: request), by: context.caller)
+        return try await FileReply.send(file, for: request, context: context)
+    }
+
+    @Sendable private func upload(_ request: Request, context: SlipwayContext) async throws -> Response {
+        try await tracking.upload(path(of: request), pieces: request.body.map { Array($0.readableBytesView) }, by: context.caller)
+        return Response(status: .ok)
+    }
+
+    @Sendable private func delete(_ request: Request, context: SlipwayContext) async throws -> Response {
+        try await tracking.deleteArtifacts(path(of: request), by: context.caller)
+        return JSON.empty.response
+    }
+
+    @Sendable private func ofRun(_ request: Request, context: SlipwayContext) async throws -> Response {
+        let fields = try await Fields(request, context: context)
+        let file = try await tracking.artifact(ArtifactPath.checked(fields.required("path")), ofRun: fields.runID(), by: context.caller)
+        return try await FileReply.send(file, for: request, context: context)
+    }
+
+    @Sendable private func ofVersion(_ request: Request, context: SlipwayContext) async throws -> Response {
+        let fields = try await Fields(request, context: context)
+        let version = try await realm.registry.version(fields.version(), of: fields.required("name"), by: context.caller)
+        guard version.artifactRoot.hasPrefix(ArtifactRoot.scheme) else { throw SlipwayError.notFound("The files of this version lie outside Slipway.") }
+        let root = version.artifactRoot.dropFirst(ArtifactRoot.scheme.count)
+        let file = try await tracking.artifact("\(root)/\(ArtifactPath.checked(fields.required("path")))", by: context.caller)
+        return try await FileReply.send(file, for: request, context: context)
+    }
+
+    /// Small files from MLflow's pages.
+    @Sendable private func uploadToRun(_ request: Request, context: SlipwayContext) async throws -> Response {
+        let fields = Fields(Fields.query(request.uri.query ?? ""), isQuery: true)
+        let run = try await tracking.run(fields.runID(), by: context.caller).run
+        guard run.artifactRoot.hasPrefix(ArtifactRoot.scheme) else { throw SlipwayError.invalid("The run keeps its artifacts outside Slipway.") }
+        let path = try "\(run.artifactRoot.dropFirst(ArtifactRoot.scheme.count))/\(ArtifactPath.checked(fields.required("path")))"
+        try await tracking.upload(path, pieces: request.body.map { Array($0.readableBytesView) }, by: context.caller)
+        return JSON.empty.response
+    }
+
+    /// The path after the mark, decoded once.
+    private func path(of request: Request) throws -> String {
+        guard let mark = request.uri.path.range(of: Self.mark), let path = String(request.uri.path[mark.upperBound...]).removingPercentEncoding else {
+            throw SlipwayError.invalid("Invalid path.")
+        }
+        return try ArtifactPath.checked(path)
+    }
+}
+
+/// Paths that clients name.
+enum ArtifactPath {
+    /// - Throws: `invalidArgument` for a path that leaves its folder, is absolute, names a drive, or would do so when decoded once more.
+    static func checked(_ path: String) throws -> String {
+        var path = path
+        while path.hasSuffix("/") { path.removeLast() }
+        var decoded = path
+        for _ in 0..<3 {
+            try RelativePath.check(decoded)
+            let drive = decoded.prefix(2)
+            guard !(drive.count == 2 && drive.last == ":" && drive.first?.isLetter == true), !decoded.hasPrefix("file:") else {
+                throw SlipwayError.invalid("Invalid path '\(path.prefix(80))'.")
+            }
+            guard let again = decoded.removingPercentEncoding, again != decoded else { return path }
+            decoded = again
+        }
+        throw SlipwayError.invalid("Invalid path '\(path.prefix(80))'.")
+    }
+}
+
+/// A stored file as a response, whole or in part.
+enum FileReply {
+    static func send(_ file: ArtifactFile, for request: Request, context: SlipwayContext) async throws -> Response {
+        var headers: HTTPFields = [
+            .contentType: type(of: file.name), .acceptRanges: "bytes", .eTag: "\"\(file.digest.rawValue)\"",
+            .contentDisposition: "attachment; filename*=UTF-8''\(file.name.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "file")",
+        ]
+        headers[HTTPField.Name("X-Content-Type-Options")!] = "nosniff"
+        let io = FileIO()
+        guard let text = request.headers[.range] else {
+            return Response(status: .ok, headers: headers, body: try await io.loadFile(path: file.file.path, context: context))
+        }
+        switch ByteRange(parsing: text, size: file.size) {
+        case .whole: return Response(status: .ok, headers: headers, body: try await io.loadFile(path: file.file.path, context: context))
+        case .part(let range):
+            headers[.contentRange] = "bytes \(range.lowerBound)-\(range.upperBound)/\(file.size)"
+            return Response(status: .partialContent, headers: headers, body: try await io.loadFile(path: file.file.path, range: range, context: context))
+        case .unsatisfiable:
+            headers[.contentRange] = "bytes */\(file.size)"
+            return Response(status: .rangeNotSatisfiable, headers: headers)
+        }
+    }
+
+    private static func type(of name: String) -> String {
+        if name == MLmodelFile.name { return "text/plain; charset=utf-8" }
+        return types[name.split(separator: ".").last.map { $0.lowercased() } ?? ""] ?? "application/octet-stream"
+    }
+
+    private static let types = [
+        "txt": "text/plain; charset=utf-8", "log": "text/plain; charset=utf-8", "md": "text/plain; charset=utf-8", "yaml": "text/plain; charset=utf-8",
+        "yml": "text/plain; charset=utf-8", "py": "text/plain; charset=utf-8", "csv": "text/csv; charset=utf-8", "json": "application/json",
+        "html": "text/html; charset=utf-8", "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif", "svg": "image/svg+xml",
+        "pdf": "application/pdf", "zip": "application/zip", "parquet": "application/vnd.apache.parquet",
+    ]
+}
+
+/// One `Range: bytes=…`. Several ranges, or another unit, mean the whole file.
+enum ByteRange: Equatable {
+    case whole
+    case part(ClosedRange<Int>)
+    case unsatisfiable
+
+    init(parsing text: String, size: Int64) {
+        guard text.hasPrefix("bytes="), !text.contains(",") else { self = .whole; return }
+        let parts = text.dropFirst("bytes=".count).split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else { self = .whole; return }
+        let size = Int(size)
+        switch (parts[0].isEmpty, Int(parts[0]), parts[1].isEmpty, Int(parts[1])) {
+        case (true, _, false, let count?) where count > 0 && size > 0: self = .part(max(0, size - count)...(size - 1))
+        case (true, _, false, .some): self = .unsatisfiable
+        case (false, let start?, true, _) where start >= 0: self = start < size ? .part(start...(size - 1)) : .unsatisfiable
+        case (false, let start?, false, let end?) where start >= 0 && end >= start:
+            self = start < size ? .part(start...min(end, size - 1)) : .unsatisfiable
+        default: self = .whole
+        }
+    }
+}

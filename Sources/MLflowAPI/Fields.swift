@@ -1,0 +1,254 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import SlipwayCore
+import SlipwayHTTP
+import Tracking
+
+/// A request message: fields by snake_case name, out of the query of a GET or the JSON body of anything else, and out of the address.
+///
+/// MLflow's rules: unknown fields are ignored, camelCase names are read too, a broken body counts as an empty one, numbers may come as strings.
+struct Fields: Sendable {
+    private var values: [String: JSONValue]
+    /// Where this message lies in its request, for errors: `metrics[3].`
+    private let path: String
+    /// Values of a query are all texts.
+    private let isQuery: Bool
+
+    static let bodyMax = 20 << 20
+
+    init(_ values: [String: JSONValue], path: String = "", isQuery: Bool = false) {
+        self.values = values
+        self.path = path
+        self.isQuery = isQuery
+    }
+
+    init(_ request: Request, context: SlipwayContext) async throws {
+        if request.method == .get, let query = request.uri.query, !query.isEmpty {
+            self.init(Self.query(query), isQuery: true)
+        } else {
+            if request.method == .post { try Self.checkContentType(request) }
+            self.init(try Self.body(await request.bodyBytes(upTo: Self.bodyMax)))
+        }
+        for (name, value) in context.parameters {
+            guard let decoded = String(value).removingPercentEncoding else { throw SlipwayError.invalid("The address cannot be read.") }
+            values[String(name)] = .string(decoded)
+        }
+    }
+
+    static func checkContentType(_ request: Request) throws {
+        guard let type = request.headers[.contentType] else { return }
+        guard type.lowercased().split(separator: ";").first?.trimmingCharacters(in: .whitespaces) == "application/json" else {
+            throw SlipwayError.invalid("Bad Request. Content-Type should be application/json.")
+        }
+    }
+
+    /// The body's members; a JSON text inside a JSON string is read too (old clients).
+    private static func body(_ bytes: [UInt8]) throws -> [String: JSONValue] {
+        guard !bytes.isEmpty else { return [:] }
+        var value = try? JSONCursor.parse(bytes)  // a broken body counts as an empty one
+        if case .string(let inner) = value { value = try? JSONCursor.parse(Array(inner.utf8)) }
+        guard case .object(let members) = value else { return [:] }
+        try checkSpellings(members)
+        return members
+    }
+
+    static func query(_ text: String) -> [String: JSONValue] {
+        var values: [String: [JSONValue]] = [:]
+        for part in text.split(separator: "&") {
+            let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let name = decode(pair[0])
+            values[name, default: []].append(.string(pair.count == 2 ? decode(pair[1]) : ""))
+        }
+        return values.mapValues { $0.count == 1 ? $0[0] : .array($0) }
+    }
+
+    private static func decode(_ text: Substring) -> String {
+        let spaced = text.replacing("+", with: " ")
+        return String(spaced).removingPercentEncoding ?? String(spaced)
+    }
+
+    private static func checkSpellings(_ members: [String: JSONValue]) throws {
+        for name in members.keys where name.contains("_") {
+            if members[camelCase(name)] != nil { throw SlipwayError.invalid("The field '\(name.prefix(80))' is given twice, in two spellings.") }
+        }
+    }
+
+    private static func camelCase(_ name: String) -> String {
+        let parts = name.split(separator: "_")
+        guard let first = parts.first else { return name }
+        return String(first) + parts.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
+    }
+
+    private subscript(name: String) -> JSONValue? {
+        let value = values[name] ?? (name.contains("_") ? values[Self.camelCase(name)] : nil)
+        if case .null = value { return nil }
+        return value
+    }
+
+    // MARK: Scalars
+
+    func string(_ name: String) throws -> String? {
+        switch self[name] {
+        case nil: return nil
+        case .string(let value): return value
+        case .array(let all) where isQuery: return all.last?.string
+        case let other?: throw wrong(name, other)
+        }
+    }
+
+    /// - Throws: `invalidArgument` when it is missing or empty.
+    func required(_ name: String) throws -> String {
+        guard let value = try string(name), !value.isEmpty else { throw TrackingRules.missing(path + name) }
+        return value
+    }
+
+    /// The run's id, which old clients send as `run_uuid`.
+    func runID() throws -> String {
+        if let id = try string("run_id"), !id.isEmpty { return id }
+        if let id = try string("run_uuid"), !id.isEmpty { return id }
+        throw TrackingRules.missing("run_id")
+    }
+
+    func int(_ name: String) throws -> Int64? {
+        switch self[name] {
+        case nil: return nil
+        case .integer(let value): return value
+        case .number(let value) where value.rounded() == value && abs(value) < 9e18: return Int64(value)
+        case .string(let text):
+            guard let value = Int64(text) else { throw wrong(name, .string(text)) }
+            return value
+        case let other?: throw wrong(name, other)
+        }
+    }
+
+    func double(_ name: String) throws -> Double? { try self[name].map { try Self.double($0) ?? { throw wrong(name, $0) }($0) } }
+
+    static func double(_ value: JSONValue) -> Double? {
+        switch value {
+        case .integer(let value): Double(value)
+        case .number(let value): value
+        case .string("NaN"): .nan
+        case .string("Infinity"): .infinity
+        case .string("-Infinity"): -.infinity
+        case .string(let text): Double(text).flatMap { $0.isFinite ? $0 : nil }
+        default: nil
+        }
+    }
+
+    func bool(_ name: String) throws -> Bool? {
+        switch self[name] {
+        case nil: return nil
+        case .bool(let value): return value
+        case .string(let text) where text.lowercased() == "true": return true
+        case .string(let text) where text.lowercased() == "false": return false
+        case let other?: throw wrong(name, other)
+        }
+    }
+
+    // MARK: Repeated
+
+    func strings(_ name: String) throws -> [String] {
+        switch self[name] {
+        case nil: return []
+        case .string(let value) where isQuery: return [value]
+        case .array(let values):
+            return try values.map { value in
+                guard let text = value.string else { throw wrong(name, value) }
+                return text
+            }
+        case let other?: throw wrong(name, other)
+        }
+    }
+
+    func messages(_ name: String) throws -> [Fields] {
+        switch self[name] {
+        case nil: return []
+        case .array(let values):
+            return try values.enumerated().map { index, value in
+                guard let members = value.object else { throw wrong(name, value) }
+                return Fields(members, path: "\(path)\(name)[\(index)].")
+            }
+        case let other?: throw wrong(name, other)
+        }
+    }
+
+    func message(_ name: String) throws -> Fields? {
+        guard let value = self[name] else { return nil }
+        guard let members = value.object else { throw wrong(name, value) }
+        return Fields(members, path: "\(path)\(name).")
+    }
+
+    /// `{key, value}` messages in their order.
+    func pairList(_ name: String) throws -> [(key: String, value: String)] {
+        try messages(name).map { (try $0.required("key"), try $0.string("value") ?? "") }
+    }
+
+    func pairs(_ name: String) throws -> [String: String] { Dictionary(try pairList(name).map { ($0.key, $0.value) }) { $1 } }
+
+    // MARK: Pages
+
+    /// - Throws: `invalidArgument` outside of 1…`max`.
+    func limit(default standard: Int64?, max: Int64) throws -> Int {
+        guard let limit = try int("max_results") ?? standard else { throw TrackingRules.missing("max_results") }
+        guard limit >= 1, limit <= max else {
+            throw SlipwayError.invalid("Invalid value \(limit) for parameter 'max_results' supplied: it must be at least 1 and at most \(max).")
+        }
+        return Int(limit)
+    }
+
+    /// - Parameter query: what the token is bound to; another query with the same token is refused.
+    func offset(query: String? = nil) throws -> Int {
+        guard let token = try string("page_token"), !token.isEmpty else { return 0 }
+        return try PageToken.offset(token, query: query)
+    }
+
+    func view(_ name: String) throws -> String {
+        switch self[name] {
+        case nil: return "ACTIVE_ONLY"
+        case .integer(1), .string("1"): return "ACTIVE_ONLY"
+        case .integer(2), .string("2"): return "DELETED_ONLY"
+        case .integer(3), .string("3"): return "ALL"
+        case .string(let text): return text.uppercased()
+        case let other?: throw wrong(name, other)
+        }
+    }
+
+    func wrong(_ name: String, _ value: JSONValue) -> SlipwayError {
+        let text = (try? CanonicalJSON.text(value)) ?? "?"  // only for the message
+        return .invalid("Invalid value \(text.prefix(200)) for parameter '\(path)\(name)' supplied. See the API docs for more information about request parameters.")
+    }
+}
+
+/// The mark that a page continues from: base64 of `{"offset": n}`, as MLflow's own.
+enum PageToken {
+    static func make(_ offset: Int, query: String? = nil) -> String {
+        let digest = query.map { ",\"query\":\"\(ContentDigest(of: $0).short)\"" } ?? ""
+        return Data("{\"offset\":\(offset)\(digest)}".utf8).base64EncodedString()
+    }
+
+    static func offset(_ token: String, query: String?) throws -> Int {
+        guard let data = Data(base64Encoded: token), let value = try? JSONCursor.parse(Array(data)),  // any damage is the same error
+            let offset = value["offset"]?.int, offset >= 0, offset < 1 << 40
+        else { throw SlipwayError.invalid("Invalid page token, could not base64-decode.") }
+        if let query, value["query"]?.string != ContentDigest(of: query).short {
+            throw SlipwayError.invalid("The page token was made for another filter or order.", remedy: "Start again without it.")
+        }
+        return Int(offset)
+    }
+}
+
+extension Request {
+    /// The body, at most `limit` bytes. MLflow clients repeat a 429, so a body that is too large is simply wrong here.
+    func bodyBytes(upTo limit: Int) async throws -> [UInt8] {
+        var collected: [UInt8] = []
+        for try await piece in body {
+            guard collected.count + piece.readableBytes <= limit else {
+                throw SlipwayError.invalid("The request is larger than \(limit) bytes.", remedy: "Split it.")
+            }
+            collected += piece.readableBytesView
+        }
+        return collected
+    }
+}

@@ -1,0 +1,145 @@
+import Hummingbird
+import NIOCore
+import SlipwayCore
+
+/// Writes JSON as MLflow's server prints protobuf messages: snake_case, int64 as numbers, NaN as a string, what is not set left out.
+struct JSON: Sendable {
+    private(set) var buffer = ByteBuffer()
+    private var needsComma = false
+
+    static func object(_ body: (inout JSON) throws -> Void) rethrows -> JSON {
+        var json = JSON()
+        try json.object(body)
+        return json
+    }
+
+    static var empty: JSON { .object { _ in } }
+
+    var response: Response {
+        Response(status: .ok, headers: [.contentType: "application/json"], body: .init(byteBuffer: buffer))
+    }
+
+    // MARK: Structure
+
+    mutating func object(_ body: (inout JSON) throws -> Void) rethrows {
+        open("{")
+        try body(&self)
+        close("}")
+    }
+
+    mutating func field(_ name: StaticString, _ body: (inout JSON) throws -> Void) rethrows {
+        key(name)
+        try object(body)
+    }
+
+    /// A repeated field; left out when it is empty.
+    mutating func list<Items: Collection>(_ name: StaticString, _ items: Items, _ body: (inout JSON, Items.Element) throws -> Void) rethrows {
+        guard !items.isEmpty else { return }
+        key(name)
+        open("[")
+        for item in items { try object { try body(&$0, item) } }
+        close("]")
+    }
+
+    /// A repeated field of `{key, value}` messages, in the order of keys.
+    mutating func pairs(_ name: StaticString, _ pairs: [String: String]) {
+        list(name, pairs.sorted { $0.key < $1.key }) { json, pair in
+            json.field("key", pair.key)
+            json.field("value", pair.value)
+        }
+    }
+
+    mutating func strings(_ name: StaticString, _ values: [String]) {
+        guard !values.isEmpty else { return }
+        key(name)
+        open("[")
+        for value in values {
+            separate()
+            string(value)
+        }
+        close("]")
+    }
+
+    // MARK: Scalars
+
+    mutating func field(_ name: StaticString, _ value: String?) {
+        guard let value else { return }
+        key(name)
+        string(value)
+        needsComma = true
+    }
+
+    mutating func field(_ name: StaticString, _ value: Int64?) {
+        guard let value else { return }
+        key(name)
+        buffer.writeString(String(value))
+        needsComma = true
+    }
+
+    mutating func field(_ name: StaticString, _ value: Double) {
+        key(name)
+        if value.isNaN {
+            buffer.writeStaticString("\"NaN\"")
+        } else if value.isInfinite {
+            buffer.writeString(value > 0 ? "\"Infinity\"" : "\"-Infinity\"")
+        } else {
+            buffer.writeString(value.description)
+        }
+        needsComma = true
+    }
+
+    mutating func field(_ name: StaticString, _ value: Bool) {
+        key(name)
+        buffer.writeStaticString(value ? "true" : "false")
+        needsComma = true
+    }
+
+    // MARK: Bytes
+
+    private mutating func open(_ bracket: StaticString) {
+        separate()
+        buffer.writeStaticString(bracket)
+        needsComma = false
+    }
+
+    private mutating func close(_ bracket: StaticString) {
+        buffer.writeStaticString(bracket)
+        needsComma = true
+    }
+
+    private mutating func separate() {
+        if needsComma { buffer.writeStaticString(",") }
+        needsComma = true
+    }
+
+    private mutating func key(_ name: StaticString) {
+        if needsComma { buffer.writeStaticString(",") }
+        buffer.writeStaticString("\"")
+        buffer.writeStaticString(name)
+        buffer.writeStaticString("\":")
+        needsComma = false
+    }
+
+    private mutating func string(_ value: String) {
+        buffer.writeInteger(UInt8(ascii: "\""))
+        let needsEscape = value.utf8.contains { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }
+        if needsEscape { escaped(value) } else { buffer.writeString(value) }
+        buffer.writeInteger(UInt8(ascii: "\""))
+    }
+
+    private mutating func escaped(_ value: String) {
+        for byte in value.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""): buffer.writeStaticString("\\\"")
+            case UInt8(ascii: "\\"): buffer.writeStaticString("\\\\")
+            case 10: buffer.writeStaticString("\\n")
+            case 13: buffer.writeStaticString("\\r")
+            case 9: buffer.writeStaticString("\\t")
+            case 0..<0x20:
+                let digits = String(byte, radix: 16)
+                buffer.writeString("\\u" + String(repeating: "0", count: 4 - digits.count) + digits)
+            default: buffer.writeInteger(byte)
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+import HTTPTypes
+import Hummingbird
+import SlipwayCore
+import SlipwayHTTP
+import Tracking
+
+/// Params, tags and metrics of runs: the hot paths.
+struct MetricRoutes: Sendable {
+    let realm: MLflowRealm
+    private var tracking: TrackingService { realm.tracking }
+
+    init(realm: MLflowRealm) { self.realm = realm }
+
+    /// As MLflow's.
+    private static let batchBytesMax = 1_000_000
+    private static let historyMax: Int64 = 25_000
+
+    func add(to router: MLflowRouter<some Any>) {
+        router.raw(.post, "mlflow/runs/log-metric", logMetric)
+        router.raw(.post, "mlflow/runs/log-batch", logBatch)
+        router.on(.post, "mlflow/runs/log-parameter", logParam)
+        router.on(.post, "mlflow/runs/set-tag", setTag)
+        router.on(.post, "mlflow/runs/delete-tag", deleteTag)
+        router.on(.get, "mlflow/metrics/get-history", history)
+        router.on(.get, "mlflow/metrics/get-history-bulk", bulkHistory)
+        router.on(.get, "mlflow/metrics/get-history-bulk-interval", bulkInterval)
+    }
+
+    @Sendable private func logMetric(_ request: Request, context: SlipwayContext) async throws -> Response {
+        try Fields.checkContentType(request)
+        let body = MetricBody.metric(try await request.bodyBytes(upTo: Self.batchBytesMax))
+        let (run, point) = try body.checkedMetric()
+        try await tracking.logMetric(point, of: run, by: context.caller)
+        return JSON.empty.response
+    }
+
+    @Sendable private func logBatch(_ request: Request, context: SlipwayContext) async throws -> Response {
+        try Fields.checkContentType(request)
+        let bytes = try await request.bodyBytes(upTo: Self.batchBytesMax + 1)
+        guard bytes.count <= Self.batchBytesMax else {
+            throw SlipwayError.invalid("Batched logging API requests must be at most \(Self.batchBytesMax) bytes, got a request of at least \(bytes.count) bytes.")
+        }
+        let body = MetricBody.batch(bytes)
+        let batch = try body.checkedBatch()
+        try await tracking.logBatch(of: batch.run, metrics: batch.metrics, params: batch.params, tags: batch.tags, by: context.caller)
+        return JSON.empty.response
+    }
+
+    @Sendable private func logParam(_ fields: Fields, caller: Caller) async throws -> JSON {
+        try await tracking.logParam(fields.required("key"), fields.string("value") ?? "", of: fields.runID(), by: caller)
+        return .empty
+    }
+
+    @Sendable private func setTag(_ fields: Fields, caller: Caller) async throws -> JSON {
+        try await tracking.setTag(fields.required("key"), fields.string("value") ?? "", of: fields.runID(), by: caller)
+        return .empty
+    }
+
+    @Sendable private func deleteTag(_ fields: Fields, caller: Caller) async throws -> JSON {
+        try await tracking.deleteTag(fields.required("key"), of: fields.runID(), by: caller)
+        return .empty
+    }
+
+    @Sendable private func history(_ fields: Fields, caller: Caller) async throws -> JSON {
+        // Without a limit everything is wanted; the bound is what a run may sensibly hold.
+        let limit = try fields.int("max_results") == nil ? 10_000_000 : try fields.limit(default: nil, max: Self.historyMax)
+        let offset = try fields.offset()
+        let page = try await tracking.history(of: fields.required("metric_key"), run: fields.runID(), limit: limit, offset: offset, by: caller)
+        return .object { json in
+            json.list("metrics", page.items) { $0.metric($1) }
+            if page.hasMore { json.field("next_page_token", PageToken.make(offset + limit)) }
+        }
+    }
+
+    @Sendable private func bulkHistory(_ fields: Fields, caller: Caller) async throws -> JSON {
+        let runs = try fields.strings("run_id")
+        guard (1...100).contains(runs.count) else { throw SlipwayError.invalid("GetMetricHistoryBulk request must specify 1 to 100 run_id values.") }
+        let limit = try fields.limit(default: Self.historyMax, max: Self.historyMax)
+        let points = try await tracking.samples(of: fields.required("metric_key"), runs: runs, steps: nil, limit: limit, by: caller)
+        return .object { json in json.list("metrics", points.prefix(limit)) { $0.metric($1.point, run: $1.run) } }
+    }
+
+    @Sendable private func bulkInterval(_ fields: Fields, caller: Caller) async throws -> JSON {
+        let runs = try fields.strings("run_ids")
+        guard (1...100).contains(runs.count) else { throw SlipwayError.invalid("GetMetricHistoryBulkInterval request must specify 1 to 100 run_ids.") }
+        let limit = try fields.limit(default: 320, max: 2500)
+        let (start, end) = (try fields.int("start_step"), try fields.int("end_step"))
+        var steps: ClosedRange<Int64>?
+        switch (start, end) {
+        case (nil, nil): break
+        case (let start?, let end?):
+            guard start <= end else { throw SlipwayError.invalid("end_step must be greater than start_step. Found start_step=\(start) and end_step=\(end).") }
+            steps = start...end
+        default: throw SlipwayError.invalid("If either start step or end step are specified, both must be specified.")
+        }
+        let points = try await tracking.samples(of: fields.required("metric_key"), runs: runs, steps: steps, limit: limit, by: caller)
+        return .object { json in json.list("metrics", points) { $0.metric($1.point, run: $1.run) } }
+    }
+}
+
+/// The bodies of log-metric and log-batch, read in one pass.
+struct MetricBody {
+    var run: String?
+    var runUUID: String?
+    private var own = Point()
+    private var metrics: [Point] = []
+    private var params: [Pair] = []
+    private var tags: [Pair] = []
+    /// The first value that does not fit its field.
+    private var wrong: SlipwayError?
+
+    private struct Point {
+        var key: String?
+        var value: Double?
+        var timestamp: Int64?
+        var step: Int64?
+        var model: String?
+        var datasetName: String?
+        var datasetDigest: String?
+    }
+
+    private struct Pair {
+        var key: String?
+        var value: String?
+    }
+
+    /// A broken body counts as an empty one.
+    static func metric(_ bytes: [UInt8]) -> MetricBody { read(bytes, isBatch: false) }
+    static func batch(_ bytes: [UInt8]) -> MetricBody { read(bytes, isBatch: true) }
+
+    private static func read(_ bytes: [UInt8], isBatch: Bool) -> MetricBody {
+        var body = MetricBody()
+        var cursor = JSONCursor(bytes)
+        do {
+            if try cursor.peek() == .string {
+                // A JSON text inside a JSON string, from old clients.
+                cursor = JSONCursor(Array(try cursor.string().utf8))
+            }
+            try cursor.object { name, cursor in try body.read(name, &cursor, isBatch: isBatch) }
+            try cursor.end()
+            return body
+        } catch {
+            return MetricBody()
+        }
+    }
+
+    private mutating func read(_ name: String, _ cursor: inout JSONCursor, isBatch: Bool) throws {
+        switch name {
+        case "run_id", "runId": run = try text(&cursor, "run_id")
+        case "run_uuid", "runUuid": runUUID = try text(&cursor, "run_uuid")
+        case "metrics" where isBatch:
+            try cursor.array { cursor in
+                var point = Point()
+                let path = "metrics[\(metrics.count)]."
+                try cursor.object { name, cursor in try read(name, &cursor, into: &point, path) }
+                metrics.append(point)
+            }
+        case "params" where isBatch: params = try pairs(&cursor, "params")
+        case "tags" where isBatch: tags = try pairs(&cursor, "tags")
+        default:
+            guard !isBatch else { _ = try cursor.value(); return }
+            var point = own
+            try read(name, &cursor, into: &point, "")
+            own = point
+        }
+    }
+
+    private mutating func read(_ name: String, _ cursor: inout JSONCursor, into point: inout Point, _ path: String) throws {
+        switch name {
+        case "key": point.key = try text(&cursor, path + "key")
+        case "value": point.value = try number(&cursor, path + "value")
+        case "timestamp": point.timestamp = try integer(&cursor, path + "timestamp")
+        case "step": point.step = try integer(&cursor, path + "step")
+        case "model_id", "modelId": point.model = try text(&cursor, path + "model_id")
+        case "dataset_name", "datasetName": point.datasetName = try text(&cursor, path + "dataset_name")
+        case "dataset_digest", "datasetDigest": point.datasetDigest = try text(&cursor, path + "dataset_digest")
+        default: _ = try cursor.value()
+        }
+    }
+
+    private mutating func pairs(_ cursor: inout JSONCursor, _ noun: String) throws -> [Pair] {
+        var pairs: [Pair] = []
+        try cursor.array { cursor in
+            var pair = Pair()
+            let path = "\(noun)[\(pairs.count)]."
+            try cursor.object { name, cursor in
+                switch name {
+                case "key": pair.key = try text(&cursor, path + "key")
+                case "value": pair.value = try text(&cursor, path + "value")
+                default: _ = try cursor.value()
+                }
+            }
+            pairs.append(pair)
+        }
+        return pairs
+    }
+
+    private mutating func text(_ cursor: inout JSONCursor, _ path: String) throws -> String? {
+        if try cursor.peek() == .string { return try cursor.string() }
+        let value = try cursor.value()
+        if value != .null { note(path, value) }
+        return nil
+    }
+
+    private mutating func number(_ cursor: inout JSONCursor, _ path: String) throws -> Double? {
+        let value = try cursor.value()
+        if value == .null { return nil }
+        guard let number = Fields.double(value) else { note(path, value); return nil }
+        return number
+    }
+
+    private mutating func integer(_ cursor: inout JSONCursor, _ path: String) throws -> Int64? {
+        let value = try cursor.value()
+        switch value {
+        case .null: return nil
+        case .integer(let number): return number
+        case .number(let number) where number.rounded() == number && abs(number) < 9e18: return Int64(number)
+        case .string(let text):
+            if let number = Int64(text) { return number }
+        default: break
+        }
+        note(path, value)
+        return nil
+    }
+
+    private mutating func note(_ path: String, _ value: JSONValue) {
+        if wrong == nil { wrong = Fields([:]).wrong(path, value) }
+    }
+
+    // MARK: Checked
+
+    private func checkedRun() throws -> String {
+        if let wrong { throw wrong }
+        guard let id = [run, runUUID].compactMap(\.self).first(where: { !$0.isEmpty }) else { throw TrackingRules.missing("run_id") }
+        return id
+    }
+
+    func checkedMetric() throws -> (run: String, point: MetricPoint) { (try checkedRun(), try Self.checked(own, "")) }
+
+    func checkedBatch() throws -> (run: String, metrics: [MetricPoint], params: [(key: String, value: String)], tags: [(key: String, value: String)]) {
+        let run = try checkedRun()
+        return (
+            run,
+            try metrics.enumerated().map { try Self.checked($1, "metrics[\($0)].") },
+            try params.enumerated().map { (try Self.checked($1.key, "params[\($0)].key"), $1.value ?? "") },
+            try tags.enumerated().map { (try Self.checked($1.key, "tags[\($0)].key"), $1.value ?? "") }
+        )
+    }
+
+    private static func checked(_ text: String?, _ path: String) throws -> String {
+        guard let text, !text.isEmpty else { throw TrackingRules.missing(path) }
+        return text
+    }
+
+    private static func checked(_ point: Point, _ path: String) throws -> MetricPoint {
+        let key = try checked(point.key, path + "key")
+        guard let value = point.value else { throw TrackingRules.missing(path + "value") }
+        guard let timestamp = point.timestamp else { throw TrackingRules.missing(path + "timestamp") }
+        return MetricPoint(
+            key: key, value: value, timestamp: timestamp, step: point.step ?? 0, model: point.model, datasetName: point.datasetName,
+            datasetDigest: point.datasetDigest)
+    }
+}

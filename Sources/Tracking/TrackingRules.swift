@@ -1,0 +1,121 @@
+import SlipwayCore
+
+/// MLflow's limits and spelling rules. Messages carry the path of the offending field, since clients show them.
+package enum TrackingRules {
+    package static let keyMax = 250
+    package static let paramMax = 6000
+    package static let tagMax = 8000
+    package static let batchMetricsMax = 1000
+    package static let batchParamsMax = 100
+    package static let batchTagsMax = 100
+    package static let batchMax = 1000
+
+    /// Names of metrics, params and run tags.
+    package static func checkKey(_ key: String, _ path: String) throws {
+        guard !key.isEmpty else { throw missing(path) }
+        guard key.count <= keyMax else { throw tooLong(path, keyMax) }
+        let isSpelledRight = key.unicodeScalars.allSatisfy { scalar in
+            scalar.properties.isAlphabetic || scalar.properties.numericType != nil || "_-.:/ ".unicodeScalars.contains(scalar)
+        }
+        guard isSpelledRight else {
+            throw SlipwayError.invalid(
+                "Invalid value \"\(key.prefix(200))\" for parameter '\(path)' supplied: Names may only contain alphanumerics, underscores (_), dashes (-), "
+                    + "periods (.), spaces ( ), colons (:) and slashes (/).")
+        }
+        guard isNormalised(key) else {
+            throw SlipwayError.invalid(
+                "Invalid value \"\(key.prefix(200))\" for parameter '\(path)' supplied: Names may be treated as files in certain cases, and must not resolve to "
+                    + "other names when treated as such. This name would resolve to another one.")
+        }
+    }
+
+    private static func isNormalised(_ key: String) -> Bool {
+        let parts = key.split(separator: "/", omittingEmptySubsequences: false)
+        return parts.allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." }
+    }
+
+    package static func missing(_ path: String) -> SlipwayError {
+        .invalid("Missing value for required parameter '\(path)'. See the API docs for more information about request parameters.")
+    }
+
+    package static func tooLong(_ path: String, _ max: Int) -> SlipwayError {
+        .invalid("'\(path)' exceeds the maximum length of \(max) characters.")
+    }
+
+    /// Longer values are cut, as MLflow does by default.
+    package static func cut(_ value: String, to max: Int) -> String { value.count > max ? String(value.prefix(max)) : value }
+
+    package static func checkRunID(_ id: String) throws {
+        guard !id.isEmpty else { throw missing("run_id") }
+        guard isID(id, max: 256) else { throw SlipwayError.invalid("Invalid run ID: '\(id.prefix(80))'") }
+    }
+
+    package static func checkExperimentID(_ id: String) throws {
+        guard !id.isEmpty else { throw missing("experiment_id") }
+        guard isID(id, max: 64) else { throw SlipwayError.invalid("Invalid experiment ID: '\(id.prefix(80))'") }
+    }
+
+    private static func isID(_ id: String, max: Int) -> Bool {
+        guard let first = id.utf8.first, id.utf8.count <= max else { return false }
+        let isAlphanumeric = { (byte: UInt8) in (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) }
+        return isAlphanumeric(first) && id.utf8.allSatisfy { isAlphanumeric($0) || $0 == 95 || $0 == 45 }
+    }
+
+    package static func checkExperimentName(_ name: String) throws {
+        guard !name.allSatisfy(\.isWhitespace) else { throw SlipwayError.invalid("Invalid experiment name: ''. Experiment name must be a non-empty string.") }
+        guard name.count <= 500 else { throw tooLong("name", 500) }
+    }
+
+    package static func checkExperimentTag(_ key: String, _ value: String) throws {
+        try checkKey(key, "key")
+        guard value.count <= 20_000 else { throw tooLong("value", 20_000) }
+    }
+
+    /// - Returns: nil for Slipway's own place.
+    package static func checkedLocation(_ location: String?) throws -> String? {
+        guard var location, !location.isEmpty else { return nil }
+        guard location.count <= 2048 else { throw tooLong("artifact_location", 2048) }
+        guard !location.hasPrefix("runs:/"), !location.contains("#"), !location.contains("?"), !location.contains("..") else {
+            throw SlipwayError.invalid("Artifact location '\(location.prefix(200))' is not one that artifacts can be kept at.", remedy: "Leave it out.")
+        }
+        while location.hasSuffix("/") { location.removeLast() }
+        return location
+    }
+
+    package static func checkMetric(_ point: MetricPoint, _ path: String) throws {
+        try checkKey(point.key, path.isEmpty ? "key" : "\(path).name")
+        guard point.timestamp >= 0 else {
+            throw SlipwayError.invalid("Invalid value \(point.timestamp) for parameter '\(path.isEmpty ? "" : "\(path).")timestamp' supplied: timestamps are at least 0.")
+        }
+    }
+
+    /// Logged models: anything but the characters that addresses and filters need.
+    package static func checkModelName(_ name: String) throws {
+        if let bad = name.first(where: { "/:.%\"'".contains($0) }) {
+            throw SlipwayError.invalid(
+                "Invalid model name (\(name.prefix(200))) provided. Model name must be a non-empty string and cannot contain the following characters: "
+                    + "('/', ':', '.', '%', '\"', \"'\"), but '\(bad)' was found.")
+        }
+    }
+}
+
+/// Which project new work belongs to when the client names none, as no MLflow client does.
+package enum HomeProject {
+    package static let tag = "slipway.project"
+
+    /// The tag `slipway.project`; else the token's project; else the project that has the same name as the experiment or model, when the caller
+    /// may work in it; else, in stage and prod, the one project in which the caller may; else the implicit one.
+    package static func choose(
+        for caller: Caller, in environment: EnvironmentID, named name: String, tags: [String: String], permission: Permission
+    ) throws -> ProjectName {
+        if let named = tags[tag] { return try ProjectName(parsing: named) }
+        if caller.homeProject != .implicit { return caller.homeProject }
+        if let same = ProjectName(rawValue: name), same != .implicit, !caller.isSystem, caller.may(permission, project: same, environment: environment) { return same }
+        guard environment != .dev else { return .implicit }
+        let candidates = caller.readableProjects(in: environment).filter { caller.may(permission, project: $0, environment: environment) }
+        if candidates.count == 1, let only = candidates.first { return only }
+        throw SlipwayError(
+            .notAllowed, "It is not clear which project '\(name.prefix(80))' belongs to; the implicit project exists in dev only.",
+            remedy: "Use a token of a project ('slipway token create --project NAME') or set the tag '\(tag)'.")
+    }
+}
