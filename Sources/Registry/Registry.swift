@@ -63,6 +63,18 @@ package struct RegistryService: Sendable {
         }
     }
 
+    /// Models by name, page by page. - Parameter project: nil for every project that the caller may read.
+    package func models(project: ProjectName?, after: String?, limit: Int, by caller: Caller) async throws -> SearchPage<RegistryPage> {
+        try caller.requireSomebody()
+        if let project { try caller.require(.readMetadata, project: project, environment: environment) }
+        let projects = project.map { [$0] } ?? visibleProjects(caller)
+        return try await realm.database.read { tx in
+            let store = RegistryStore(tx: tx)
+            return try store.models(projects: projects, after: after, limit: min(limit, 1000))
+                .map { RegistryPage(model: $0, latest: try store.versions(of: $0.name, limit: 1)) }
+        }
+    }
+
     package func updateModel(_ name: String, description: String?, by caller: Caller) async throws -> RegistryPage {
         let now = clock.now
         return try await change(name, "model.update", [:], by: caller) { store, model in

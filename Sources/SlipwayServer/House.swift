@@ -1,7 +1,9 @@
 import Access
 import Foundation
 import Hummingbird
+import MLflowAPI
 import Monitoring
+import Registry
 import ServiceLifecycle
 import Serving
 import SlipwayAPI
@@ -11,6 +13,7 @@ import SlipwayWeb
 import SlipwaySQL
 import SlipwayStore
 import Snapshots
+import Tracking
 
 /// The rooms as they are built, floor by floor: routes, long-lived services, and the ports that later rooms ask for.
 ///
@@ -22,6 +25,8 @@ package struct House {
     package let api: RouterGroup<SlipwayContext>
     package var services: [any Service] = []
 
+    package var tracking: [EnvironmentID: TrackingService] = [:]
+    package var registries: [EnvironmentID: RegistryService] = [:]
     package var codeHistory: (any CodeHistory)?
     package var evaluations: [EnvironmentID: any Evaluations] = [:]
     package var endpoints: [EnvironmentID: any EndpointControl] = [:]
@@ -40,6 +45,7 @@ package struct House {
         router.addMiddleware {
             ErrorMiddleware()
             ErrorPageMiddleware()
+            MLflowErrorMiddleware()
             AuthenticationMiddleware(access: foundations.access, anonymous: anonymous)
             ErrorPageMiddleware()
         }
@@ -50,6 +56,7 @@ package struct House {
         addHealth()
         let folder = foundations.folder
         AccessRoutes(access: foundations.access) { try DataFolder(folder).keep(secret: nil) }.add(to: api)
+        try await addTracking()
         try addServing()
         addSnapshots()
         addMonitoring()

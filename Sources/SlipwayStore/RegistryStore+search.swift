@@ -40,6 +40,16 @@ extension RegistryStore {
         return SearchPage(rows: try tx.all(statement, search.values).map(version), limit: limit)
     }
 
+    /// Models by name. - Parameter projects: those whose models may be seen; nil for all.
+    package func models(projects: Set<ProjectName>?, after: String? = nil, limit: Int) throws -> SearchPage<RegisteredModel> {
+        var search = SearchSQL(table: Self.modelTable)
+        search.require("m.name > \(search.bind(.text(after ?? "")))")
+        if let projects { search.require("m.project IN \(search.bind(list: projects.map { .text($0.rawValue) }))") }
+        search.orderFinally(by: "m.name")
+        let statement = search.statement("registry.models", select: "SELECT m.* FROM registered_model m", limit: limit + 1, offset: 0)
+        return SearchPage(rows: try tx.all(statement, search.values).map(model), limit: limit)
+    }
+
     /// `= 'true'` asks for prompts; any other clause on that tag says what holds anyway.
     private static func splitPrompts(_ filter: SearchFilter) -> (SearchFilter, wantsPrompts: Bool) {
         let isPrompt = { (clause: SearchFilter.Clause) in clause.entity == .tag && clause.key == promptTag }

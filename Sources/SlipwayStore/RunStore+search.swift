@@ -78,11 +78,26 @@ extension RunStore {
         return Array(found.prefix(limit))
     }
 
-    /// The project's runs, newest first.
-    package func list(project: ProjectName, before: (startedAt: Int64, number: Int64)? = nil, limit: Int) throws -> [Run] {
-        try tx.all(Self.ofProject, [
-            "project": .text(project.rawValue), "at": .integer(before?.startedAt), "number": .integer(before?.number), "limit": .integer(min(limit, 1001)),
-        ]).map(Self.run)
+    /// Active runs, newest first, page by page.
+    /// - Parameters:
+    ///   - projects: those whose runs may be seen; nil for all.
+    ///   - experiment: an id or a name; nil for all.
+    package func list(
+        _ filter: SearchFilter = SearchFilter(), projects: Set<ProjectName>?, experiment: String? = nil, before: (startedAt: Int64, number: Int64)? = nil,
+        limit: Int
+    ) throws -> SearchPage<Run> {
+        var search = SearchSQL(table: Self.table)
+        search.require("r.lifecycle = 'active'")
+        if let projects { search.require("x.project IN \(search.bind(list: projects.map { .text($0.rawValue) }))") }
+        if let experiment { search.require("(x.name = \(search.bind(.text(experiment))) OR CAST(x.id AS TEXT) = \(search.bind(.text(experiment))))") }
+        if let before {
+            search.require("(r.started_at_ms, r.no) < (\(search.bind(.integer(before.startedAt))), \(search.bind(.integer(before.number))))")
+        }
+        search.require(filter)
+        search.orderFinally(by: "r.started_at_ms DESC, r.no DESC")
+        let statement = search.statement(
+            "run.list", select: "SELECT r.*, x.project FROM run r JOIN experiment x ON x.id = r.experiment_id", limit: limit + 1, offset: 0)
+        return SearchPage(rows: try tx.all(statement, search.values).map(Self.run), limit: limit)
     }
 
     private static let table = SearchSQL.Table(
@@ -115,11 +130,5 @@ extension RunStore {
         FROM dataset d JOIN run_dataset i ON i.dataset_no = d.no
         LEFT JOIN run_dataset_tag c ON c.run_no = i.run_no AND c.dataset_no = i.dataset_no AND c.key = 'mlflow.data.context'
         WHERE d.experiment_id = :experiment ORDER BY d.name, d.digest LIMIT :limit
-        """)
-    private static let ofProject = Statement("run.ofProject", """
-        SELECT r.*, x.project FROM run r JOIN experiment x ON x.id = r.experiment_id
-        WHERE x.project = :project AND r.lifecycle = 'active'
-            AND (:at IS NULL OR r.started_at_ms < :at OR (r.started_at_ms = :at AND r.no < :number))
-        ORDER BY r.started_at_ms DESC, r.no DESC LIMIT :limit
         """)
 }

@@ -91,24 +91,20 @@ extension TrackingService {
         }
     }
 
-    /// The project's runs with their metrics, newest first.
+    /// Active runs with what belongs to them, newest first.
+    /// - Parameter project: nil for every project that the caller may read.
     package func runs(
-        project: ProjectName, experiment: String?, filter: String, before: (startedAt: Int64, number: Int64)?, limit: Int, by caller: Caller
-    ) async throws -> [RunRecord] {
-        try require(.readMetadata, caller, project)
+        project: ProjectName?, experiment: String?, filter: String, before: (startedAt: Int64, number: Int64)?, limit: Int, by caller: Caller
+    ) async throws -> SearchPage<RunRecord> {
+        try caller.requireSomebody()
+        if let project { try require(.readMetadata, caller, project) }
         let filter = try SearchFilter(parsing: filter, for: .runs)
+        let projects = project.map { [$0] } ?? visibleProjects(caller)
         return try await realm.database.read { tx in
             let store = RunStore(tx: tx)
-            let runs: [Run]
-            if experiment == nil, filter.clauses.isEmpty {
-                runs = try store.list(project: project, before: before, limit: limit)
-            } else {
-                let experiments = try ExperimentStore(tx: tx).search(SearchFilter(), projects: [project], limit: 1000).items
-                    .filter { experiment == nil || $0.id == experiment || $0.name == experiment }
-                runs = try store.search(filter, experiments: experiments.map(\.id), limit: limit).items
-            }
-            let details = try store.details(of: runs)
-            return runs.map { RunRecord(run: $0, details: details[$0.number] ?? RunDetails()) }
+            let page = try store.list(filter, projects: projects, experiment: experiment, before: before, limit: min(limit, 1000))
+            let details = try store.details(of: page.items)
+            return page.map { RunRecord(run: $0, details: details[$0.number] ?? RunDetails()) }
         }
     }
 
