@@ -80,7 +80,6 @@ extension JSON {
             info.field("last_updated_timestamp_ms", model.updatedAt.milliseconds)
             info.field("artifact_uri", model.artifactRoot)
             info.field("status", model.status.rawValue)
-            info.field("creator_id", model.creator)
             info.field("model_type", model.modelType)
             info.field("source_run_id", model.sourceRun)
             info.field("status_message", model.statusMessage)
