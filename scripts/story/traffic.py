@@ -7,6 +7,7 @@ import threading
 import time
 
 import pandas
+import pyarrow.parquet
 
 from .doors import Person, Refused
 
@@ -17,6 +18,14 @@ def batches(month: pathlib.Path, size: int = BATCH) -> list[bytes]:
     """A month's flights in the order of their departure, as bodies in MLflow's scoring shape."""
     rows = pandas.read_parquet(month)
     return [body(rows[start:start + size]) for start in range(0, len(rows), size)]
+
+
+def rows(month: pathlib.Path) -> int:
+    return pyarrow.parquet.read_metadata(month).num_rows
+
+
+def first(month: pathlib.Path, count: int) -> pandas.DataFrame:
+    return pandas.read_parquet(month).head(count)
 
 
 def body(rows: pandas.DataFrame) -> bytes:
