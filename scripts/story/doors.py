@@ -29,14 +29,11 @@ class Server:
     def __init__(self, binary: pathlib.Path, data: pathlib.Path, port: int, environment: dict | None = None):
         self.binary, self.data, self.port = binary.resolve(), data.resolve(), port
         self.environment = environment or {}
+        self.log = self.data / "server.log"
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def log(self) -> pathlib.Path:
-        return self.data / "server.log"
 
     def answers(self) -> bool:
         try:
