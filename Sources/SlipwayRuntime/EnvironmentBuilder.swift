@@ -53,7 +53,7 @@ package struct EnvironmentBuilder: Sendable {
         // Relocatable, because it is renamed once it is whole.
         try await call(uv, ["venv", "--no-project", "--relocatable", "--python", python, folder.path], "Python \(python) environment", progress)
         try await call(
-            uv, ["pip", "sync", "--python", folder.appending(path: "bin/python").path, requirements.path], "locked packages", progress)
+            uv, ["pip", "sync", "--compile-bytecode", "--python", folder.appending(path: "bin/python").path, requirements.path], "locked packages", progress)
         let check = try await CommandRun(uv, ["pip", "check", "--python", folder.appending(path: "bin/python").path], variables: Self.variables).run { _ in }
         if check.status != 0 { progress("Note: the lock lacks packages: " + check.tail.suffix(5).joined(separator: " ")) }
         let made = ["python": python, "lock": lock.digest.rawValue]
