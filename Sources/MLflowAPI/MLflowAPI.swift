@@ -30,24 +30,30 @@ package struct MLflowRoutes: Sendable {
     package init(realms: [EnvironmentID: MLflowRealm]) { self.realms = realms }
 
     package func add(to router: some RouterMethods<SlipwayContext>) {
+        if let dev = realms[.dev] { Self.add(dev, to: router) }
+        let mount = EnvironmentMount()
         for (environment, realm) in realms {
-            for prefix in environment == .dev ? ["", "/dev"] : ["/\(environment.rawValue)"] {
-                router.get(RouterPath(prefix + "/health")) { _, _ in Response.plain("OK") }
-                router.get(RouterPath(prefix + "/version")) { _, _ in Response.plain(Self.version) }
-                let downloads = ArtifactRoutes(realm: realm)
-                downloads.addPages(to: MLflowRouter(router: router, prefix: prefix))
-                for api in ["/api", "/ajax-api"] {
-                    let version2 = MLflowRouter(router: router, prefix: prefix + api + "/2.0")
-                    ExperimentRoutes(realm: realm).add(to: version2)
-                    RunRoutes(realm: realm).add(to: version2)
-                    MetricRoutes(realm: realm).add(to: version2)
-                    LoggedModelRoutes(realm: realm).add(to: version2)
-                    RegistryRoutes(realm: realm).add(to: version2)
-                    downloads.add(to: version2)
-                    let version3 = MLflowRouter(router: router, prefix: prefix + api + "/3.0")
-                    version3.on(.get, "mlflow/server-info") { _, _ in Self.serverInfo }
-                }
-            }
+            mount.environment = environment
+            Self.add(realm, to: mount)
+        }
+        mount.mount(on: router)
+    }
+
+    private static func add(_ realm: MLflowRealm, to router: some RouterMethods<SlipwayContext>) {
+        router.get("health") { _, _ in Response.plain("OK") }
+        router.get("version") { _, _ in Response.plain(Self.version) }
+        let downloads = ArtifactRoutes(realm: realm)
+        downloads.addPages(to: MLflowRouter(router: router, prefix: ""))
+        for api in ["/api", "/ajax-api"] {
+            let version2 = MLflowRouter(router: router, prefix: api + "/2.0")
+            ExperimentRoutes(realm: realm).add(to: version2)
+            RunRoutes(realm: realm).add(to: version2)
+            MetricRoutes(realm: realm).add(to: version2)
+            LoggedModelRoutes(realm: realm).add(to: version2)
+            RegistryRoutes(realm: realm).add(to: version2)
+            downloads.add(to: version2)
+            let version3 = MLflowRouter(router: router, prefix: api + "/3.0")
+            version3.on(.get, "mlflow/server-info") { _, _ in Self.serverInfo }
         }
     }
 
