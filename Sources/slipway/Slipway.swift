@@ -19,6 +19,7 @@ import Foundation
                 BootstrapCommand.self, LoginCommand.self, LogoutCommand.self, WhoamiCommand.self, UserCommand.self, TokenCommand.self,
                 ProjectCommand.self, RoleCommand.self,
             ]),
+            CommandGroup(name: "Data", subcommands: [DataCommand.self]),
             CommandGroup(name: "Monitoring", subcommands: [LabelsCommand.self, DriftCommand.self]),
         ])
 
