@@ -21,6 +21,12 @@ package struct MaskingKey: Sendable {
         return Array(HMAC<SHA256>.authenticationCode(for: Array("slipway masking \(project)".utf8), using: SymmetricKey(data: secret)))
     }
 
+    /// What a text becomes below this realm: the same that `MaskingSQL.hash` makes of it in DuckDB.
+    package func mask(_ text: String, project: ProjectName) throws -> String {
+        let code = HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: SymmetricKey(data: try key(for: project)))
+        return String(Array(code).hexadecimal.prefix(32))
+    }
+
     private func secret() throws -> [UInt8] {
         if let found = try read() { return found }
         let fresh = file.deletingLastPathComponent().appending(path: "masking.key.\(UUID().uuidString)")

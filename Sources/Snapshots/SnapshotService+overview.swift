@@ -32,7 +32,7 @@ extension SnapshotService {
         try caller.require(.readMetadata, project: project, environment: environment)
         let now = clock.now
         let environment = environment
-        return try await realm.database.read { tx in
+        let overview = try await realm.database.read { tx in
             let store = SnapshotStore(tx: tx)
             let recipes = RecipeStore(tx: tx)
             let declared = try ProjectFileStore(tx: tx).current(of: project)?.file.data ?? [:]
@@ -51,6 +51,12 @@ extension SnapshotService {
                     isMissed: due.map { $0 + Self.missedAfter < now } ?? false, freshness: freshness,
                     isStale: freshness.map { limit in newest.map { $0.createdAt + limit < now } ?? true } ?? false)
             }
+        }
+        return overview.map { item in
+            var item = item
+            item.newest = item.newest.map { shown($0, to: caller) }
+            item.refused = item.refused.map { shown($0, to: caller) }
+            return item
         }
     }
 }
