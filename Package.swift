@@ -112,7 +112,7 @@ let package = Package(
         .testTarget(
             name: "FeatureTests",
             dependencies: ["SlipwayTestSupport", "SlipwayServer", "SlipwayWire", "SlipwayClient", "MLflowAPI", "SlipwayAPI", "SlipwayWeb", "SlipwayStore",
-                           hummingbird, hummingbirdTesting, httpClient, yams] + features,
+                           hummingbird, hummingbirdTesting, httpClient, yams, crypto] + features,
             swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

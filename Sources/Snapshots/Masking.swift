@@ -14,17 +14,11 @@ package struct MaskingKey: Sendable {
     package init(realm: Realm) { file = realm.directory.appending(path: "masking.key") }
     init(file: URL) { self.file = file }
 
-    /// The project's key in hexadecimal. The realm's secret is made at the first use.
+    /// The project's key. The realm's secret is made at the first use.
     /// - Throws: `unavailable` when the file cannot be read or is not a key.
-    func key(for project: ProjectName) throws -> [UInt8] {
+    package func key(for project: ProjectName) throws -> [UInt8] {
         let secret = try secret()
         return Array(HMAC<SHA256>.authenticationCode(for: Array("slipway masking \(project)".utf8), using: SymmetricKey(data: secret)))
-    }
-
-    /// What a text becomes below this realm: the same that `MaskingSQL.hash` makes of it in DuckDB.
-    package func mask(_ text: String, project: ProjectName) throws -> String {
-        let code = HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: SymmetricKey(data: try key(for: project)))
-        return String(Array(code).hexadecimal.prefix(32))
     }
 
     private func secret() throws -> [UInt8] {

@@ -2,6 +2,7 @@ import Foundation
 import Hummingbird
 import SlipwayCore
 import SlipwaySQL
+import SlipwayServer
 import SlipwayStore
 import SlipwayTestSupport
 import SlipwayWire

@@ -65,7 +65,9 @@ struct DataAdopt: AsyncParsableCommand {
 
     func run() async throws {
         let client = try data.connection.client()
-        guard let chosen = try await digest ?? offered(client) else {
+        var chosen = digest
+        if chosen == nil { chosen = try await offered(client) }
+        guard let chosen else {
             throw SlipwayError.notFound("No recipe waits for '\(dataset.dataset)' in \(dataset.environment.rawValue).", remedy: "See them: slipway data recipes \(dataset.environment.rawValue)")
         }
         let recipe = try await client.post("\(dataset.datasetPath)/recipes/\(pathPart(chosen))/adopt\(data.query())", WireNothing(), as: WireRecipe.self)
