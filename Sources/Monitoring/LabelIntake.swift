@@ -164,10 +164,10 @@ enum LabelQuery {
         return """
             CREATE TEMP TABLE raw AS
             SELECT row_number() OVER () AS line, nullif(trim(coalesce(\(read), '')), '') AS k,
-                nullif(trim(json_extract_string(j, '/label')), '') AS y, nullif(trim(json_extract_string(j, '/at')), '') AS at
+                nullif(trim(json_extract_string(j, '/label')), '') AS y, nullif(trim(json_extract_string(j, '/at')), '') AS known
             FROM (\(source));
             CREATE TEMP TABLE label AS
-            SELECT line, k, at IS NOT NULL AS timed, \(TableSQL.milliseconds("at")) AS at_ms,
+            SELECT line, k, known IS NOT NULL AS timed, \(TableSQL.milliseconds("known")) AS at_ms,
                 CASE lower(y) WHEN 'true' THEN 1.0 WHEN 'false' THEN 0.0
                     ELSE CASE WHEN isfinite(TRY_CAST(y AS DOUBLE)) THEN TRY_CAST(y AS DOUBLE) END END AS y
             FROM raw;
