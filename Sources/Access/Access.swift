@@ -195,7 +195,7 @@ package final class AccessService: Sendable {
     }
 
     package func createToken(label: String, project: ProjectName?, lifetime: Duration, by caller: Caller) async throws -> (secret: String, expiresAt: Timestamp) {
-        try caller.requireSomebody()
+        try caller.requireNamed()
         guard let user = caller.principal.userName else {
             throw SlipwayError(.notAllowed, "Only people make personal tokens.", remedy: "Sign in as a person: slipway login")
         }
@@ -224,13 +224,13 @@ package final class AccessService: Sendable {
     }
 
     package func tokens(by caller: Caller) async throws -> [AccessToken] {
-        try caller.requireSomebody()
+        try caller.requireNamed()
         guard let user = caller.principal.userName else { return [] }
         return try await control.read { tx in try IdentityStore(tx: tx).tokens(of: user.rawValue) }
     }
 
     package func revokeToken(_ id: String, by caller: Caller) async throws {
-        try caller.requireSomebody()
+        try caller.requireNamed()
         guard let user = caller.principal.userName else { throw SlipwayError(.notAllowed, "Only people revoke tokens.", remedy: "Sign in as a person: slipway login") }
         let now = clock.now
         let revoked = try await control.write { tx in

@@ -111,7 +111,7 @@ extension AccessService {
     // MARK: People
 
     package func people(by caller: Caller) async throws -> [Person] {
-        try caller.requireSomebody()
+        try caller.requireNamed()
         return try await control.read { tx in try IdentityStore(tx: tx).people() }
     }
 
@@ -136,7 +136,7 @@ extension AccessService {
     /// Sets a password and ends the person's sessions and tokens. The way back for a lost password is this call with a system
     /// caller, which only the machine's own shell can make (`slipway user reset-password --data`).
     package func setPassword(_ password: String, of name: UserName, by caller: Caller) async throws {
-        try caller.requireSomebody()
+        try caller.requireNamed()
         guard caller.principal.userName == name || caller.isSystem || caller.isPlatformAdministrator else {
             throw SlipwayError(.notAllowed, "Only '\(name)' or a platform administrator may do this.")
         }

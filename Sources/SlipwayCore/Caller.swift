@@ -141,7 +141,12 @@ package struct Caller: Sendable {
                     + "'slipway role grant \(principal.userName?.rawValue ?? "USER") \(holders[0]) --project \(project) --environment \(environment.rawValue)'.")
     }
 
+    /// Somebody is a caller with a name, or one without who was let in by `--anonymous dev`.
     package func requireSomebody() throws {
+        if grants.isEmpty { try requireNamed() }
+    }
+
+    package func requireNamed() throws {
         if case .anonymous = principal {
             throw SlipwayError(
                 .unauthenticated, "You are not authenticated.",

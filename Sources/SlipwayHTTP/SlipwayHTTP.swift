@@ -157,7 +157,7 @@ package struct AuthenticationMiddleware: RouterMiddleware {
         let isOpen = Self.open.contains(path) || path.hasPrefix("/assets/")
         do {
             context.caller = try await caller(of: request)
-            if !isOpen, context.caller.grants.isEmpty { try context.caller.requireSomebody() }
+            if !isOpen { try context.caller.requireSomebody() }
         } catch let error as SlipwayError where error.code == .unauthenticated {
             if isOpen { return try await next(request, context) }
             if request.headers[.accept]?.contains("text/html") == true {

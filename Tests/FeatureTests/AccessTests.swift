@@ -148,6 +148,18 @@ struct AccessTests {
         }
         withExtendedLifetime((_control, _realms)) {}
     }
+
+    @Test("the laptop's anonymous caller tracks in dev's implicit project and sees neither people nor other realms")
+    func laptop() async throws {
+        let (access, _control, _realms, _) = try await service()
+        let laptop = Caller.laptop
+        try laptop.require(.runWork, project: .implicit, environment: .dev)
+        #expect(!laptop.may(.runWork, project: ProjectName(unchecked: "flights"), environment: .dev))
+        for environment in [EnvironmentID.stage, .prod] { #expect(!laptop.may(.readMetadata, project: .implicit, environment: environment)) }
+        await #expect(throws: SlipwayError.self) { try await access.people(by: laptop) }
+        #expect(throws: SlipwayError.self) { try Caller.anonymous.requireSomebody() }
+        withExtendedLifetime((_control, _realms)) {}
+    }
 }
 
 @Suite("Every door")
