@@ -71,6 +71,18 @@ package enum Principal: Sendable, Hashable {
         }
     }
 
+    /// Reads what `raw` wrote.
+    package init(raw: String) {
+        let parts = raw.split(separator: ":", maxSplits: 1).map(String.init)
+        switch (parts.first, parts.count) {
+        case ("user", 2): self = .user(UserName(unchecked: parts[1]))
+        case ("service", 2): self = .service(parts[1])
+        case ("execution", 2): self = .execution(parts[1])
+        case ("system", 2): self = .system(parts[1])
+        default: self = .anonymous
+        }
+    }
+
     package var userName: UserName? { if case .user(let name) = self { name } else { nil } }
 }
 

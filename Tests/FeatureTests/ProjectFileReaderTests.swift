@@ -74,7 +74,7 @@ import Testing
         Fault(old: "\"0 4 * * 1\"", new: "\"0 25 * * 1\"", line: 15, says: ["'25' is no hour of a schedule"]),
         Fault(old: "stage: main }  ", new: "stage: 'a$(id)' }  ", line: 4, says: ["is not a branch name"]),
         Fault(old: "evaluate: { run: python evaluate.py,", new: "evaluate: {", line: 12, says: ["'pipeline.evaluate' lacks 'run'", "run: python evaluate.py"]),
-        Fault(old: "train:    {", new: "prepare:    {", line: 11, says: ["appears twice"]),
+        Fault(old: "train:    {", new: "prepare:    {", line: 13, says: ["appears twice"]),
         Fault(old: "owner: ops", new: "owner ops", line: 3, says: []),
     ]
 
