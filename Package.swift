@@ -100,7 +100,7 @@ let package = Package(
         room("SlipwayClient", ["SlipwayWire", httpClient, nioCore, nioHTTP1]),
         .executableTarget(
             name: "slipway",
-            dependencies: ["SlipwayCore", "SlipwayBlobs", "SlipwayWire", "SlipwayClient", "SlipwayServer", "Pipelines", "Serving", arguments, crypto, logging, subprocess, system],
+            dependencies: ["SlipwayCore", "SlipwayBlobs", "SlipwayRuntime", "SlipwayWire", "SlipwayClient", "SlipwayServer", "Pipelines", "Serving", arguments, crypto, logging, subprocess, system],
             path: "Sources/slipway", swiftSettings: strict),
         room("SlipwayTestSupport", ["SlipwayCore", "SlipwaySQL", "SlipwaySQLite", "SlipwayBlobs", "SlipwayStore", "SlipwayServer", logging]),
 

@@ -51,7 +51,7 @@ package final class ExecutionService: Sendable {
         (wakes, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
-    var environment: EnvironmentID { realm.environment }
+    package var environment: EnvironmentID { realm.environment }
 
     func wake() { waker.yield() }
     func isEnding(_ id: String) -> Bool { ending.withLock { $0.contains(id) } }
@@ -269,12 +269,18 @@ extension ExecutionService: Retraining {
 enum EvaluationSteps {
     static let name = "evaluate"
 
-    /// The step `evaluate` and those before it that make outputs (`prepare`); steps without outputs (`train`) are left out, since the
-    /// model that is to be measured is there already. What a left-out step needed is needed instead of it.
+    /// The step `evaluate`. When it reads a dataset itself, it stands alone; else the steps before it that make outputs (`prepare`) run
+    /// too, and those without (`train`) are left out, since the model that is to be measured is there already. What a left-out step
+    /// needed is needed instead of it.
     static func of(_ file: ProjectFile) throws -> [ProjectFile.Step] {
         let steps = Dictionary(uniqueKeysWithValues: file.pipeline.map { ($0.name, $0) })
         guard let evaluate = steps[name] else {
             throw SlipwayError.invalid("The pipeline of '\(file.project)' has no step '\(name)', which gates measure with.", remedy: "Add: \(name): { run: python evaluate.py }")
+        }
+        if !evaluate.inputs.isEmpty {
+            var alone = evaluate
+            alone.needs = []
+            return [alone]
         }
         var wanted: Set<String> = []
         func kept(_ needs: [String]) -> [String] {

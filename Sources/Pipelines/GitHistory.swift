@@ -6,7 +6,7 @@ import SlipwayStore
 
 /// What Git says of commits. Pushers come from the realm that code arrives in.
 package struct GitHistory: CodeHistory {
-    let repositories: GitRepositories
+    package let repositories: GitRepositories
     let pushes: any DatabaseReader
     /// Where the project file in force says which branch is the main line.
     let heads: [any DatabaseReader]

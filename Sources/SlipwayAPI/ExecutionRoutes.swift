@@ -38,7 +38,7 @@ package struct ExecutionRoutes: Sendable {
         }
         let page = try await service.list(
             project: request.query("project").map(ProjectName.init(parsing:)), limit: limit ?? 100, before: request.query("before"), by: context.caller)
-        return try .wire(WirePage(items: page.items.map { WireExecution($0, in: service.realm.environment) }, next: page.next))
+        return try .wire(WirePage(items: page.items.map { WireExecution($0, in: service.environment) }, next: page.next))
     }
 
     /// `POST /api/v1/{env}/executions`: 202 with the execution; 409 for a commit off the main line outside dev.
@@ -46,24 +46,24 @@ package struct ExecutionRoutes: Sendable {
         let service = try service(context)
         let body = try await request.decoded(WireNewExecution.self)
         let execution = try await service.start(project: ProjectName(parsing: body.project), branch: body.branch, commit: body.commit, by: context.caller)
-        return try .wire(WireExecution(execution, in: service.realm.environment), status: .accepted)
+        return try .wire(WireExecution(execution, in: service.environment), status: .accepted)
     }
 
     @Sendable func show(_ request: Request, context: SlipwayContext) async throws -> Response {
         let service = try service(context)
-        return try .wire(WireExecution(try await service.machine(context.parameter("id"), by: context.caller), in: service.realm.environment))
+        return try .wire(WireExecution(try await service.machine(context.parameter("id"), by: context.caller), in: service.environment))
     }
 
     /// `POST …/cancel`: 202; its steps are being ended. 409 when it is over.
     @Sendable func cancel(_ request: Request, context: SlipwayContext) async throws -> Response {
         let service = try service(context)
-        return try .wire(WireExecution(try await service.cancel(context.parameter("id"), by: context.caller), in: service.realm.environment), status: .accepted)
+        return try .wire(WireExecution(try await service.cancel(context.parameter("id"), by: context.caller), in: service.environment), status: .accepted)
     }
 
     /// `POST …/retry`: 202; what succeeded is kept. 409 while it runs or when it succeeded.
     @Sendable func retry(_ request: Request, context: SlipwayContext) async throws -> Response {
         let service = try service(context)
-        return try .wire(WireExecution(try await service.retry(context.parameter("id"), by: context.caller), in: service.realm.environment), status: .accepted)
+        return try .wire(WireExecution(try await service.retry(context.parameter("id"), by: context.caller), in: service.environment), status: .accepted)
     }
 
     /// `GET …/log?step=&follow=true`: text, as it is written; with `follow` until the execution is over.

@@ -9,6 +9,8 @@ package struct CommandRun: Sendable {
     package var arguments: [String]
     /// Changes to the inherited variables; nil removes one.
     package var variables: [String: String?]
+    /// Off: the program sees `variables` and nothing else.
+    package var inherits = true
     package var folder: URL?
     package var input: [UInt8]
     /// Bytes of standard output that are kept.
@@ -74,7 +76,8 @@ package struct CommandRun: Sendable {
     private static let tailMax = 40
 
     private var environment: Subprocess.Environment {
-        .inherit.updating(Dictionary(uniqueKeysWithValues: variables.map { (Subprocess.Environment.Key(stringLiteral: $0.key), $0.value) }))
+        let changes = Dictionary(uniqueKeysWithValues: variables.map { (Subprocess.Environment.Key(stringLiteral: $0.key), $0.value) })
+        return inherits ? .inherit.updating(changes) : .custom(changes.compactMapValues(\.self))
     }
 
     private static var options: PlatformOptions {

@@ -23,7 +23,7 @@ package struct LockedRequirements: Sendable, Hashable {
         }
     }
 
-    private static let options = ["--hash", "--index-url", "--extra-index-url", "--find-links", "--no-binary", "--only-binary", "-i ", "-f "]
+    private static let options = ["--hash", "--index-url", "--extra-index-url", "--find-links", "--no-binary", "--only-binary", "--no-index", "-i ", "-f "]
 }
 
 extension StringProtocol {

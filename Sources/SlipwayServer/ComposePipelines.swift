@@ -1,11 +1,9 @@
-import Access
+import Foundation
 import Pipelines
 import SlipwayAPI
 import SlipwayCore
 import SlipwayRuntime
 import SlipwayStore
-
-extension AccessService: StepTokens {}
 
 extension House {
     /// Git hosting, executions and their scheduler, in every realm.

@@ -2,6 +2,7 @@ import Access
 import Foundation
 import Hummingbird
 import MLflowAPI
+import Pipelines
 import Monitoring
 import Registry
 import ServiceLifecycle
@@ -27,6 +28,7 @@ package struct House {
 
     package var tracking: [EnvironmentID: TrackingService] = [:]
     package var registries: [EnvironmentID: RegistryService] = [:]
+    package var executions: [EnvironmentID: ExecutionService] = [:]
     package var codeHistory: (any CodeHistory)?
     package var evaluations: [EnvironmentID: any Evaluations] = [:]
     package var endpoints: [EnvironmentID: any EndpointControl] = [:]
@@ -59,6 +61,7 @@ package struct House {
         try await addTracking()
         try addServing()
         addSnapshots()
+        try addPipelines()
         addMonitoring()
         try addWeb()
     }

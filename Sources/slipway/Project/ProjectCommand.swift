@@ -6,7 +6,7 @@ import SlipwayWire
 struct ProjectCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "project", abstract: "Projects: one Git repository, one model, three environments.",
-        subcommands: [ProjectList.self, ProjectCreate.self])
+        subcommands: [ProjectList.self, ProjectCreate.self, ProjectValidate.self])
 }
 
 struct ProjectList: AsyncParsableCommand {
