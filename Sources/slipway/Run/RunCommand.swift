@@ -6,7 +6,8 @@ import SlipwayWire
 
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Tracked runs: parameters, metrics and models.", subcommands: [RunList.self, RunShow.self])
+        commandName: "run", abstract: "Tracked runs: parameters, metrics and models.", subcommands: [RunList.self, RunShow.self, RunLocal.self],
+        defaultSubcommand: RunLocal.self)
 }
 
 struct RunList: AsyncParsableCommand {
