@@ -112,7 +112,7 @@ let package = Package(
         .testTarget(
             name: "FeatureTests",
             dependencies: ["SlipwayTestSupport", "SlipwayServer", "SlipwayWire", "SlipwayClient", "MLflowAPI", "SlipwayAPI", "SlipwayWeb", "SlipwayStore",
-                           hummingbird, hummingbirdTesting, httpClient, yams, crypto] + features,
+                           hummingbird, hummingbirdTesting, httpClient, yams, crypto, nioCore, nioHTTP1, lifecycle] + features,
             swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

@@ -109,7 +109,8 @@ package struct Gateway: Sendable {
         guard FileManager.default.fileExists(atPath: folder.state.path) else { return false }
         let link = try GatewayLink(folder: folder)
         guard (try? await link.stop()) != nil else { return false }  // it does not run
-        for _ in 0..<200 where (try? await link.state()) != nil {  // until it is gone
+        for _ in 0..<200 {
+            guard (try? await link.state()) != nil else { break }  // it is gone
             try await Task.sleep(for: .milliseconds(50))
         }
         return true
@@ -137,11 +138,12 @@ package struct Gateway: Sendable {
         let sockets: SocketFolder
 
         func run() async throws {
+            let own = Self.identity(of: folder.lock)
             await cancelWhenGracefulShutdown {
                 await withTaskGroup(of: Void.self) { group in
                     group.addTask { for await _ in stops { return } }
                     group.addTask {
-                        while !Task.isCancelled, FileManager.default.fileExists(atPath: folder.lock.path) {
+                        while !Task.isCancelled, Self.identity(of: folder.lock) == own {
                             try? await Task.sleep(for: .seconds(1))  // cancelled: the loop ends
                         }
                     }
@@ -150,6 +152,12 @@ package struct Gateway: Sendable {
                 }
             }
             withExtendedLifetime((lock, sockets)) {}
+        }
+
+        /// A folder that was deleted and made again holds another file of the same name.
+        private static func identity(of file: URL) -> String? {
+            let facts = try? FileManager.default.attributesOfItem(atPath: file.path)  // nil: it is gone
+            return facts?[.systemFileNumber].map { String(describing: $0) }
         }
     }
 }

@@ -29,6 +29,8 @@ final class GatewayGate: Sendable {
     private struct Memory {
         var verdict: Verdict
         var at: Timestamp
+        /// When the control plane was found away, so that not every request waits for it.
+        var awayAt: Timestamp?
     }
 
     private let ask: Ask
@@ -38,6 +40,7 @@ final class GatewayGate: Sendable {
 
     static let freshFor = Duration.seconds(60)
     static let refusedFor = Duration.seconds(5)
+    static let awayFor = Duration.seconds(5)
     static let validWhenAway = Duration.seconds(3600)
     static let memoryMax = 10_000
 
@@ -59,16 +62,22 @@ final class GatewayGate: Sendable {
         let now = clock.now
         let known = memory.withLock { $0[key] }
         if let known, now - known.at < (known.verdict == .allowed ? Self.freshFor : Self.refusedFor) { return known.verdict }
+        if let known, let awayAt = known.awayAt, now - awayAt < Self.awayFor { return whileAway(known, now) }
         let verdict = await ask(authorization, slot)
         if verdict == .away {
-            if let known, known.verdict == .allowed, now - known.at < Self.validWhenAway { return .allowed }
-            return .away
+            guard let known else { return .away }
+            memory.withLock { $0[key]?.awayAt = now }
+            return whileAway(known, now)
         }
         memory.withLock { memory in
             if memory.count >= Self.memoryMax { memory.removeAll() }
             memory[key] = Memory(verdict: verdict, at: now)
         }
         return verdict
+    }
+
+    private func whileAway(_ known: Memory, _ now: Timestamp) -> Verdict {
+        known.verdict == .allowed && now - known.at < Self.validWhenAway ? .allowed : .away
     }
 
     /// Compares without telling by its duration how much was right.
@@ -87,7 +96,7 @@ final class GatewayGate: Sendable {
             request.method = slot == nil ? .GET : .POST
             request.headers.add(name: "Authorization", value: authorization)
             do {
-                let response = try await HTTPClient.shared.execute(request, timeout: .seconds(5))
+                let response = try await GatewayLink.client.execute(request, timeout: .seconds(5))
                 let body = try await response.body.collect(upTo: 1 << 16)
                 switch response.status.code {
                 case 200..<300: return .allowed

@@ -8,6 +8,13 @@ import SlipwayCore
 struct GatewayLink: Sendable {
     private let sockets: SocketFolder
 
+    /// Says at once that nobody listens; the shared client would try again until its time is up. Lives as long as the process.
+    static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroup: HTTPClient.defaultEventLoopGroup, configuration: configuration)
+    }()
+
     init(folder: ServingFolder) throws { sockets = try SocketFolder(folder.root) }
 
     func state() async throws -> GatewayState { try await decoded(GatewayState.self, try await ask("GET", "/state")) }
@@ -28,7 +35,7 @@ struct GatewayLink: Sendable {
         // The gateway may be replaced at any time, and this socket's path stays: a connection kept open would be the old one's.
         request.headers.add(name: "Connection", value: "close")
         do {
-            let response = try await HTTPClient.shared.execute(request, timeout: timeout)
+            let response = try await Self.client.execute(request, timeout: timeout)
             let body = try await response.body.collect(upTo: 16 << 20)
             guard (200..<300).contains(response.status.code) else { throw Self.away("It answered \(response.status.code).") }
             return body

@@ -34,7 +34,7 @@ package final class GatewaySupervisor: Service {
 
     private let realm: Realm
     private let folder: ServingFolder
-    private let setup: Setup
+    let setup: Setup
     private let link: GatewayLink
     private let preparation: ModelPreparation
     private let logger: Logger
@@ -240,9 +240,10 @@ package final class GatewaySupervisor: Service {
     }
 
     private func endGateway() async {
-        guard (try? await link.stop()) != nil else { return }  // it is gone already
-        for _ in 0..<100 where (try? await link.state()) != nil {  // until it does not answer
-            try? await Task.sleep(for: .milliseconds(50))  // cancelled: then without waiting
+        do {
+            _ = try await Gateway.stop(realm: realm.directory)
+        } catch {
+            logger.warning("gateway not ended", metadata: ["error": "\(error)"])
         }
     }
 

@@ -3,6 +3,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
+import Serving
 import SlipwayCore
 import SlipwayHTTP
 import SlipwayServer
@@ -13,13 +14,16 @@ struct TestServer: Sendable {
     let folder: TemporaryFolder
     let foundations: Foundations
     let responder: RouterResponder<SlipwayContext>
+    let endpointServices: [EnvironmentID: EndpointService]
     /// Every route with its path pattern.
     let routes: [(method: HTTPRequest.Method, path: String)]
 
-    init() async throws {
+    /// - Parameter port: 0 lets gateways choose theirs; nothing listens on it.
+    init(port: Int = 1) async throws {
         folder = try TemporaryFolder()
-        let house = try await Server.assemble(ServerConfiguration(data: folder.url, port: 1), logger: quietLogger)
+        let house = try await Server.assemble(ServerConfiguration(data: folder.url, port: port), logger: quietLogger)
         foundations = house.foundations
+        endpointServices = house.endpointServices
         responder = house.router.buildResponder()
         routes = house.router.routes.map { ($0.method, $0.path.description) }
     }
