@@ -1,4 +1,4 @@
-// Room: MLflowAPI: MLflow's REST API with its wire rules: decode, call one use case, encode.
+// MLflowAPI: MLflow's REST API with its wire rules: decode, call one use case, encode.
 
 import Foundation
 import HTTPTypes

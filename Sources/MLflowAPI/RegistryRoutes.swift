@@ -41,10 +41,7 @@ struct RegistryRoutes: Sendable {
     private func reply(_ version: ModelVersion) -> JSON { .object { $0.field("model_version") { $0.modelVersion(version) } } }
 
     @Sendable private func createModel(_ fields: Fields, caller: Caller) async throws -> JSON {
-        let (name, tags) = (try fields.required("name"), try fields.pairs("tags"))
-        try caller.requireSomebody()
-        let project = try HomeProject.choose(for: caller, in: registry.environment, named: name, tags: tags, permission: .registerModel)
-        let model = try await registry.createModel(name, project: project, description: fields.string("description"), tags: tags, by: caller)
+        let model = try await registry.createModel(fields.required("name"), description: fields.string("description"), tags: fields.pairs("tags"), by: caller)
         return reply(RegistryPage(model: model, latest: []))
     }
 

@@ -1,4 +1,4 @@
-// Room: Registry: registered models, their immutable versions and the aliases that point at them, in one realm.
+// Registry: registered models, their immutable versions and the aliases that point at them, in one realm.
 
 import Logging
 import SlipwayBlobs
@@ -26,13 +26,24 @@ package struct RegistryService: Sendable {
 
     // MARK: Models
 
-    /// - Parameter project: chosen at the edge, by tag, token or name.
-    package func createModel(_ name: String, project: ProjectName, description: String?, tags: [String: String], by caller: Caller) async throws -> RegisteredModel {
-        try caller.require(.registerModel, project: project, environment: environment)
+    /// The model belongs to the project whose `slipway.yaml` names it, else to the caller's home (`HomeProject`).
+    /// - Throws: `conflict` when another project's `slipway.yaml` names the model, `alreadyExists` for a taken name.
+    package func createModel(_ name: String, description: String?, tags: [String: String], by caller: Caller) async throws -> RegisteredModel {
+        try caller.requireSomebody()
         try RegistryRules.checkName(name)
         for (key, value) in tags { try RegistryRules.checkTag(key, value) }
         let now = clock.now
-        return try await realm.database.write { tx in
+        return try await realm.database.write { [environment] tx in
+            let project: ProjectName
+            if let declaring = try ProjectFileStore(tx: tx).all().first(where: { $0.file.model?.name == name })?.project {
+                guard caller.may(.registerModel, project: declaring, environment: environment) else {
+                    throw SlipwayError(.conflict, "'\(name.prefix(200))' is the model of project '\(declaring)'.", remedy: "Choose another name for the model.")
+                }
+                project = declaring
+            } else {
+                project = try HomeProject.choose(for: caller, in: environment, named: name, tags: tags, permission: .registerModel)
+            }
+            try caller.require(.registerModel, project: project, environment: environment)
             let store = RegistryStore(tx: tx)
             guard try store.model(name) == nil else { throw SlipwayError(.alreadyExists, "Registered Model (name=\(name.prefix(200))) already exists.") }
             let model = try store.create(model: name, project: project, description: description, tags: tags, at: now)
@@ -205,6 +216,9 @@ extension RegistryStore {
         guard !version.aliases.contains("live") else {
             throw SlipwayError.invalid(
                 "Version \(version.version) of '\(version.name)' is live: the alias 'live' points at it.", remedy: "Roll back or retire the slot first.")
+        }
+        guard try !isReleased(version) else {
+            throw SlipwayError.invalid("Version \(version.version) of '\(version.name)' is part of a release, which is kept for ever.", remedy: "Register a new version instead.")
         }
     }
 }

@@ -187,7 +187,10 @@ private struct SQLiteTransaction: SlipwaySQL.Transaction {
         while let next = try cursor.next() { try body(row(next)) }
     }
 
-    func script(_ sql: String) throws { try db.execute(sql: sql) }
+    func script(_ sql: String) throws {
+        // A table that says so is kept in the order of its primary key, without a second tree for row numbers.
+        try db.execute(sql: sql.replacingOccurrences(of: ") /* clustered */", with: ") WITHOUT ROWID"))
+    }
 
     private func arguments(_ values: [String: SQLValue]) -> StatementArguments {
         StatementArguments(values.mapValues { value -> (any DatabaseValueConvertible)? in

@@ -58,9 +58,8 @@ package struct ExperimentStore {
 
     /// Deletes or brings back the experiment and with it all its runs.
     package func setLifecycle(_ lifecycle: Lifecycle, of id: String, at: Timestamp) throws {
-        let values: [String: SQLValue] = ["id": .integer(Int64(id)), "lifecycle": .text(lifecycle.rawValue)]
-        try tx.run(Self.updateLifecycle, values.merging(["at": .integer(at.milliseconds)]) { $1 })
-        try tx.run(Self.updateRuns, values)
+        try tx.run(Self.updateLifecycle, ["id": .integer(Int64(id)), "lifecycle": .text(lifecycle.rawValue), "at": .integer(at.milliseconds)])
+        try RunStore(tx: tx).setLifecycle(lifecycle, ofExperiment: id)
     }
 
     package func setTag(_ key: String, _ value: String, of id: String, at: Timestamp) throws {
@@ -116,7 +115,6 @@ package struct ExperimentStore {
     private static let byLocation = Statement("experiment.byLocation", "SELECT * FROM experiment WHERE artifact_location = :location ORDER BY id LIMIT 1")
     private static let updateName = Statement("experiment.rename", "UPDATE experiment SET name = :name, updated_at_ms = :at WHERE id = :id")
     private static let updateLifecycle = Statement("experiment.lifecycle", "UPDATE experiment SET lifecycle = :lifecycle, updated_at_ms = :at WHERE id = :id")
-    private static let updateRuns = Statement("experiment.runLifecycle", "UPDATE run SET lifecycle = :lifecycle WHERE experiment_id = :id")
     private static let touch = Statement("experiment.touch", "UPDATE experiment SET updated_at_ms = :at WHERE id = :id")
     private static let upsertTag = Statement("experiment.setTag", """
         INSERT INTO experiment_tag (experiment_id, key, value) VALUES (:id, :key, :value)

@@ -61,6 +61,7 @@ extension RegistryStore {
             AND (v.run_id IN (SELECT r.id FROM run r WHERE r.experiment_id = :experiment)
                 OR v.model_id IN (SELECT l.id FROM logged_model l WHERE l.experiment_id = :experiment)) LIMIT 1
         """)
+    static let anyRelease = Statement("registry.anyRelease", "SELECT 1 AS found FROM release WHERE model_name = :name AND model_version = :version LIMIT 1")
     static let updateVersion = Statement("registry.updateVersion", """
         UPDATE model_version SET description = COALESCE(:description, description), current_stage = COALESCE(:stage, current_stage), updated_at_ms = :at
         WHERE model_no = :no AND version = :version

@@ -139,6 +139,11 @@ package struct RegistryStore {
     package func isRegistered(loggedModel: String) throws -> Bool { try tx.first(Self.anyOfModel, ["model": .text(loggedModel)]) != nil }
     /// Whether a registered version was made from this run (or a logged model of it).
     package func isRegistered(run: String) throws -> Bool { try tx.first(Self.anyOfRun, ["run": .text(run)]) != nil }
+    /// Whether a release names the version.
+    package func isReleased(_ version: ModelVersion) throws -> Bool {
+        try tx.first(Self.anyRelease, ["name": .text(version.name), "version": .integer(version.version)]) != nil
+    }
+
     package func isRegistered(experiment: String) throws -> Bool { try tx.first(Self.anyOfExperiment, ["experiment": .integer(Int64(experiment))]) != nil }
 
     package func update(_ version: ModelVersion, description: String? = nil, currentStage: String? = nil, at: Timestamp) throws {

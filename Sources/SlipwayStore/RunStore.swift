@@ -45,6 +45,11 @@ package struct RunStore {
         try tx.run(Self.updateLifecycle, ["id": .text(id), "lifecycle": .text(lifecycle.rawValue)])
     }
 
+    /// All runs of the experiment.
+    package func setLifecycle(_ lifecycle: Lifecycle, ofExperiment id: String) throws {
+        try tx.run(Self.updateAllLifecycles, ["experiment": .integer(Int64(id)), "lifecycle": .text(lifecycle.rawValue)])
+    }
+
     // MARK: Params and tags
 
     package func params(_ id: String) throws -> [String: String] { try pairs(Self.paramsOf, id) }
@@ -131,6 +136,7 @@ package struct RunStore {
         """)
     private static let updateName = Statement("run.rename", "UPDATE run SET name = :name WHERE no = :run")
     private static let updateLifecycle = Statement("run.lifecycle", "UPDATE run SET lifecycle = :lifecycle WHERE id = :id")
+    private static let updateAllLifecycles = Statement("run.allLifecycles", "UPDATE run SET lifecycle = :lifecycle WHERE experiment_id = :experiment")
     private static let paramsOf = Statement("run.params", """
         SELECT p.key, p.value FROM run_param p JOIN run r ON r.no = p.run_no WHERE r.id = :id ORDER BY p.key
         """)

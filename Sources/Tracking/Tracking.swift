@@ -1,4 +1,4 @@
-// Room: Tracking: experiments, runs, metrics, logged models and artifacts of one realm, as MLflow means them.
+// Tracking: experiments, runs, metrics, logged models and artifacts of one realm, as MLflow means them.
 
 import Logging
 import SlipwayBlobs

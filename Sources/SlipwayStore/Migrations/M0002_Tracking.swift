@@ -1,8 +1,8 @@
 import SlipwaySQL
 
 package enum M0002 {
-    /// Experiments, runs and what belongs to them. Long tables are clustered by their key (`WITHOUT ROWID`: SQLite's words, which the
-    /// PostgreSQL driver will drop) and refer to runs and metric names by short numbers.
+    /// Experiments, runs and what belongs to them. Long tables lie in the order of their keys (`/* clustered */`, which a
+    /// driver may heed) and refer to runs and metric names by short numbers.
     package static let tracking = Migration("M0002_Tracking", """
         CREATE TABLE experiment (
             id INTEGER PRIMARY KEY,
@@ -18,7 +18,7 @@ package enum M0002 {
             key TEXT NOT NULL,
             value TEXT NOT NULL,
             PRIMARY KEY (experiment_id, key)
-        ) WITHOUT ROWID;
+        ) /* clustered */;
         CREATE TABLE run (
             no INTEGER PRIMARY KEY,
             id TEXT NOT NULL UNIQUE,
@@ -37,13 +37,13 @@ package enum M0002 {
             key TEXT NOT NULL,
             value TEXT NOT NULL,
             PRIMARY KEY (run_no, key)
-        ) WITHOUT ROWID;
+        ) /* clustered */;
         CREATE TABLE run_tag (
             run_no INTEGER NOT NULL REFERENCES run (no),
             key TEXT NOT NULL,
             value TEXT NOT NULL,
             PRIMARY KEY (run_no, key)
-        ) WITHOUT ROWID;
+        ) /* clustered */;
         CREATE TABLE metric_key (
             no INTEGER PRIMARY KEY,
             name TEXT NOT NULL UNIQUE
@@ -56,7 +56,7 @@ package enum M0002 {
             value DOUBLE PRECISION NOT NULL,
             is_nan INTEGER NOT NULL CHECK (is_nan IN (0, 1)),
             PRIMARY KEY (run_no, key_no, step, at_ms, value, is_nan)
-        ) WITHOUT ROWID;
+        ) /* clustered */;
         CREATE TABLE latest_metric (
             run_no INTEGER NOT NULL REFERENCES run (no),
             key_no INTEGER NOT NULL REFERENCES metric_key (no),
@@ -65,7 +65,7 @@ package enum M0002 {
             value DOUBLE PRECISION NOT NULL,
             is_nan INTEGER NOT NULL CHECK (is_nan IN (0, 1)),
             PRIMARY KEY (run_no, key_no)
-        ) WITHOUT ROWID;
+        ) /* clustered */;
         CREATE TABLE dataset (
             no INTEGER PRIMARY KEY,
             experiment_id INTEGER NOT NULL REFERENCES experiment (id),
@@ -81,7 +81,7 @@ package enum M0002 {
             run_no INTEGER NOT NULL REFERENCES run (no),
             dataset_no INTEGER NOT NULL REFERENCES dataset (no),
             PRIMARY KEY (run_no, dataset_no)
-        ) WITHOUT ROWID;
+        ) /* clustered */;
         CREATE TABLE run_dataset_tag (
             run_no INTEGER NOT NULL,
             dataset_no INTEGER NOT NULL,
@@ -89,7 +89,7 @@ package enum M0002 {
             value TEXT NOT NULL,
             PRIMARY KEY (run_no, dataset_no, key),
             FOREIGN KEY (run_no, dataset_no) REFERENCES run_dataset (run_no, dataset_no)
-        ) WITHOUT ROWID;
+        ) /* clustered */;
         CREATE TABLE logged_model (
             id TEXT PRIMARY KEY,
             experiment_id INTEGER NOT NULL REFERENCES experiment (id),
@@ -112,13 +112,13 @@ package enum M0002 {
             key TEXT NOT NULL,
             value TEXT NOT NULL,
             PRIMARY KEY (model_id, key)
-        ) WITHOUT ROWID;
+        ) /* clustered */;
         CREATE TABLE logged_model_tag (
             model_id TEXT NOT NULL REFERENCES logged_model (id),
             key TEXT NOT NULL,
             value TEXT NOT NULL,
             PRIMARY KEY (model_id, key)
-        ) WITHOUT ROWID;
+        ) /* clustered */;
         CREATE TABLE logged_model_metric (
             model_id TEXT NOT NULL REFERENCES logged_model (id),
             run_no INTEGER NOT NULL REFERENCES run (no),
@@ -130,14 +130,14 @@ package enum M0002 {
             dataset_name TEXT NOT NULL,
             dataset_digest TEXT NOT NULL,
             PRIMARY KEY (model_id, key_no, dataset_name, dataset_digest, run_no, step, at_ms, value, is_nan)
-        ) WITHOUT ROWID;
+        ) /* clustered */;
         CREATE TABLE run_model (
             run_no INTEGER NOT NULL REFERENCES run (no),
             direction TEXT NOT NULL CHECK (direction IN ('input', 'output')),
             model_id TEXT NOT NULL REFERENCES logged_model (id),
             step BIGINT NOT NULL,
             PRIMARY KEY (run_no, direction, model_id)
-        ) WITHOUT ROWID;
+        ) /* clustered */;
         CREATE TABLE artifact (
             root TEXT NOT NULL,
             path TEXT NOT NULL,
@@ -145,6 +145,6 @@ package enum M0002 {
             size_bytes BIGINT NOT NULL,
             stored_at_ms BIGINT NOT NULL,
             PRIMARY KEY (root, path)
-        ) WITHOUT ROWID;
+        ) /* clustered */;
         """)
 }

@@ -17,7 +17,7 @@ package enum M0003 {
             key TEXT NOT NULL,
             value TEXT NOT NULL,
             PRIMARY KEY (model_no, key)
-        ) WITHOUT ROWID;
+        ) /* clustered */;
         CREATE TABLE model_version (
             model_no INTEGER NOT NULL REFERENCES registered_model (no),
             version INTEGER NOT NULL,
@@ -47,13 +47,13 @@ package enum M0003 {
             value TEXT NOT NULL,
             PRIMARY KEY (model_no, version, key),
             FOREIGN KEY (model_no, version) REFERENCES model_version (model_no, version)
-        ) WITHOUT ROWID;
+        ) /* clustered */;
         CREATE TABLE model_alias (
             model_no INTEGER NOT NULL,
             alias TEXT NOT NULL,
             version INTEGER NOT NULL,
             PRIMARY KEY (model_no, alias),
             FOREIGN KEY (model_no, version) REFERENCES model_version (model_no, version)
-        ) WITHOUT ROWID;
+        ) /* clustered */;
         """)
 }
