@@ -245,7 +245,7 @@ extension Request {
         var collected: [UInt8] = []
         for try await piece in body {
             guard collected.count + piece.readableBytes <= limit else {
-                throw SlipwayError.invalid("The request is larger than \(limit) bytes.", remedy: "Split it.")
+                throw SlipwayError.invalid("The request must be at most \(limit) bytes.", remedy: "Split it.")
             }
             collected += piece.readableBytesView
         }

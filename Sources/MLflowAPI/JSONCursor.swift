@@ -121,6 +121,8 @@ struct JSONCursor {
         let text = String(decoding: bytes[start..<index], as: UTF8.self)
         if isInteger, let value = Int64(text) { return .integer(value) }
         guard let value = Double(text), value.isFinite else { throw Malformed() }
+        // Foundation reads 1.5e3 into an integer too.
+        if value == value.rounded(), abs(value) < 9e15, value != 0 || value.sign == .plus { return .integer(Int64(value)) }
         return .number(value)
     }
 

@@ -36,11 +36,7 @@ struct MetricRoutes: Sendable {
 
     @Sendable private func logBatch(_ request: Request, context: SlipwayContext) async throws -> Response {
         try Fields.checkContentType(request)
-        let bytes = try await request.bodyBytes(upTo: Self.batchBytesMax + 1)
-        guard bytes.count <= Self.batchBytesMax else {
-            throw SlipwayError.invalid("Batched logging API requests must be at most \(Self.batchBytesMax) bytes, got a request of at least \(bytes.count) bytes.")
-        }
-        let body = MetricBody.batch(bytes)
+        let body = MetricBody.batch(try await request.bodyBytes(upTo: Self.batchBytesMax))
         let batch = try body.checkedBatch()
         try await tracking.logBatch(of: batch.run, metrics: batch.metrics, params: batch.params, tags: batch.tags, by: context.caller)
         return JSON.empty.response

@@ -1,6 +1,9 @@
+import Access
 import Foundation
 import HTTPTypes
 import SlipwayCore
+import SlipwaySQL
+import SlipwayServer
 import SlipwayStore
 import SlipwayTestSupport
 import Testing
@@ -19,7 +22,9 @@ struct MLflowLifecycleTests {
             #expect(refused.status == .badRequest && refused.text.contains("must be in the 'active' state"), "\(path)")
         }
         let view = { (view: String) in try await server.call(.post, "mlflow/runs/search", #"{"experiment_ids":["\#(experiment)"],"run_view_type":"\#(view)"}"#).text }
-        #expect(try await view("ACTIVE_ONLY") == "{}" && view("DELETED_ONLY").contains(run) && view("ALL").contains(run))
+        #expect(try await view("ACTIVE_ONLY") == "{}")
+        #expect(try await view("DELETED_ONLY").contains(run))
+        #expect(try await view("ALL").contains(run))
         try await server.call(.post, "mlflow/runs/restore", #"{"run_id":"\#(run)"}"#)
         #expect(try await server.call(.post, "mlflow/runs/log-metric", body).status == .ok)
     }
@@ -46,7 +51,7 @@ struct MLflowLifecycleTests {
 
     @Test("in prod what was registered can be neither deleted nor changed")
     func immutable() async throws {
-        let server = try await MLflowTestServer(.prod)
+        let server = try await MLflowTestServer(.prod, people: true)
         // People hold no right to log in prod; an execution's token does.
         let token = try await server.server.foundations.access.executionToken(
             execution: "e1", project: ProjectName(unchecked: "flights"), environment: .prod, lifetime: .seconds(60))
@@ -96,7 +101,8 @@ struct MLflowLifecycleTests {
         let model = try await server.model(in: experiment, run: run)
         try await server.call(.post, "mlflow/registered-models/create", #"{"name":"m"}"#)
         let create = { try await server.json(.post, "mlflow/model-versions/create", #"{"name":"m","source":"models:/\#(model)"}"#)["model_version"]?["version"]?.string }
-        #expect(try await create() == "1" && create() == "2")
+        #expect(try await create() == "1")
+        #expect(try await create() == "2")
         try await server.call(.post, "mlflow/registered-models/alias", #"{"name":"m","alias":"live","version":"2"}"#)
         let delete = #"{"name":"m","version":"2"}"#
         let refused = try await server.call(.delete, "mlflow/model-versions/delete", delete)
@@ -112,26 +118,28 @@ struct MLflowLifecycleTests {
         #expect(try await server.json(.post, "mlflow/model-versions/create", #"{"name":"m","source":"models:/m/1"}"#)["model_version"]?["version"]?.string == "4")
     }
 
-    @Test(
-        "hostile paths leave nothing and read nothing",
-        arguments: [
-            "../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "..%2f..%2fetc%2fpasswd", "%252e%252e/x", "/etc/passwd", "C:/windows", "a//b", "a/./b", "a%00b", "a%5c..%5cb",
-            "EXP/RUN/artifacts/../../x", "EXP/RUN/artifacts/%2e%2e/x", "EXP/RUN/artifacts/..", "file:x",
-        ])
-    func hostile(path: String) async throws {
+    static let hostilePaths = [
+        "../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "..%2f..%2fetc%2fpasswd", "%252e%252e/x", "/etc/passwd", "C:/windows", "a//b", "a/./b", "a%00b",
+        "a%5c..%5cb", "EXP/RUN/artifacts/../../x", "EXP/RUN/artifacts/%2e%2e/x", "EXP/RUN/artifacts/..", "file:x", String(repeating: "a/", count: 600) + "b",
+    ]
+
+    @Test("hostile paths leave nothing and read nothing")
+    func hostile() async throws {
         let server = try await MLflowTestServer()
         let experiment = try await server.experiment()
         let run = try await server.run(in: experiment)
-        let path = path.replacing("EXP", with: experiment).replacing("RUN", with: run)
-        for method in [HTTPRequest.Method.get, .put, .delete] {
-            let answer = try await server.call(method, "mlflow-artifacts/artifacts/\(path)", method == .put ? "x" : nil)
-            #expect([.badRequest, .notFound].contains(answer.status), "\(method) \(path): \(answer.status) \(answer.text)")
+        for pattern in Self.hostilePaths {
+            let path = pattern.replacing("EXP", with: experiment).replacing("RUN", with: run)
+            for method in [HTTPRequest.Method.get, .put, .delete] {
+                let answer = try await server.call(method, "mlflow-artifacts/artifacts/\(path)", method == .put ? "x" : nil)
+                #expect([.badRequest, .notFound].contains(answer.status), "\(method) \(path): \(answer.status) \(answer.text)")
+            }
+            let query = path.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+            let listed = try await server.call(.get, "mlflow-artifacts/artifacts?path=\(query)")
+            #expect(listed.status == .badRequest || listed.text == "{}", "\(path): \(listed.text)")
+            let ofRun = try await server.call(.get, "mlflow/artifacts/list?run_id=\(run)&path=\(query)")
+            #expect(ofRun.status == .badRequest || !ofRun.text.contains("files"), "\(path): \(ofRun.text)")
         }
-        let query = path.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
-        let listed = try await server.call(.get, "mlflow-artifacts/artifacts?path=\(query)")
-        #expect(listed.status == .badRequest || listed.text == "{}", "\(listed.text)")
-        let ofRun = try await server.call(.get, "mlflow/artifacts/list?run_id=\(run)&path=\(query)")
-        #expect(ofRun.status == .badRequest || !ofRun.text.contains("files"))
         let folder = server.server.folder.url
         let names = FileManager.default.enumerator(atPath: folder.path)?.compactMap { $0 as? String } ?? []
         #expect(!names.contains { $0.hasSuffix("passwd") || $0.contains("windows") })

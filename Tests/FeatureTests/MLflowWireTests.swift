@@ -1,7 +1,10 @@
+import Access
 import Foundation
 import HTTPTypes
 import NIOCore
 import SlipwayCore
+import SlipwaySQL
+import SlipwayServer
 import SlipwayStore
 import SlipwayTestSupport
 import Testing
@@ -13,11 +16,17 @@ struct MLflowTestServer: Sendable {
     let token: String
     let prefix: String
 
-    init(_ environment: EnvironmentID = .dev, role: Role = .engineer) async throws {
+    /// Calls come with the token of an execution of the project `flights`, unless there are `people`: then with the engineer Ada's.
+    init(_ environment: EnvironmentID = .dev, people: Bool = false) async throws {
         server = try await TestServer()
-        try await server.bootstrap([("ada", [environment: [role]]), ("vera", [environment: [.viewer]])])
-        token = try await server.token("ada")
         prefix = "/\(environment.rawValue)"
+        guard people else {
+            token = try await server.foundations.access.executionToken(
+                execution: "e0", project: ProjectName(unchecked: "flights"), environment: environment, lifetime: .seconds(600))
+            return
+        }
+        try await server.bootstrap([("ada", [environment: [.engineer]]), ("vera", [environment: [.viewer]])])
+        token = try await server.token("ada")
     }
 
     @discardableResult
@@ -145,14 +154,22 @@ struct MLflowWireTests {
         #expect(a["metrics"]?.array?.first?["step"]?.int == -3 && a["metrics"]?.array?.first?["timestamp"]?.int == 12)
     }
 
-    @Test("nobody is told how to sign in, in MLflow's words; a viewer is refused by name", arguments: ["/api/2.0", "/ajax-api/2.0", "/dev/api/2.0", "/stage/api/2.0", "/prod/ajax-api/2.0"])
-    func anonymous(prefix: String) async throws {
-        let server = try await MLflowTestServer()
-        let nobody = try await server.server.send(.get, "\(prefix)/mlflow/experiments/get?experiment_id=0")
-        #expect(nobody.status == .unauthorized && nobody.text.contains("You are not authenticated.") && nobody.headers[.wwwAuthenticate] == "Basic realm=\"mlflow\"")
+    @Test("nobody is told how to sign in, in MLflow's words; a viewer is refused by name")
+    func anonymous() async throws {
+        let server = try await MLflowTestServer(people: true)
+        for prefix in ["/api/2.0", "/ajax-api/2.0", "/dev/api/2.0", "/stage/api/2.0", "/prod/ajax-api/2.0"] {
+            let nobody = try await server.server.send(.get, "\(prefix)/mlflow/experiments/get?experiment_id=0")
+            #expect(nobody.status == .unauthorized && nobody.text.contains("You are not authenticated."), "\(prefix)")
+            #expect(nobody.headers[.wwwAuthenticate] == "Basic realm=\"mlflow\"", "\(prefix)")
+        }
         let experiment = try await server.experiment()
-        let viewer = try await server.call(.post, "mlflow/runs/create", #"{"experiment_id":"\#(experiment)"}"#, token: try await server.server.token("vera"))
+        let body = #"{"experiment_id":"\#(experiment)"}"#
+        let vera = try await server.server.token("vera")
+        let viewer = try await server.call(.post, "mlflow/runs/create", body, token: vera)
         #expect(viewer.status == .forbidden && viewer.text.contains("PERMISSION_DENIED"))
+        #expect(try await server.call(.get, "mlflow/experiments/get?experiment_id=\(experiment)", token: vera).status == .ok)
+        #expect(try await server.call(.post, "mlflow/runs/create", #"{"experiment_id":"0"}"#).status == .ok, "members of a project work in dev's implicit project")
+        #expect(try await server.call(.post, "mlflow/runs/create", #"{"experiment_id":"0"}"#, token: vera).status == .forbidden)
     }
 
     @Test("health, version and server info answer in every environment")
@@ -182,18 +199,16 @@ struct MLflowWireTests {
     @Test("another project's work is invisible")
     func projects() async throws {
         let server = try await MLflowTestServer()
-        let admin = try await server.server.token("ada")
-        let made = try await server.server.send(.post, "/api/v1/projects", token: admin, body: #"{"name":"trains","owner":"ada"}"#)
-        #expect(made.status == .created, "\(made.text)")
-        let foundations = server.server.foundations
-        let id = try await foundations.realms[.dev]!.database.write { tx in
+        let own = try await server.experiment()
+        let id = try await server.server.foundations.realms[.dev]!.database.write { tx in
             try ExperimentStore(tx: tx).ensure(name: "secret", project: ProjectName(unchecked: "hidden"), at: Timestamp(milliseconds: 1))
         }
-        let get = try await server.call(.get, "mlflow/experiments/get?experiment_id=\(id)")
-        #expect(get.status == .forbidden)
+        #expect(try await server.call(.get, "mlflow/experiments/get?experiment_id=\(id)").status == .forbidden)
         let found = try await server.call(.post, "mlflow/experiments/search", #"{"max_results":100}"#)
-        #expect(found.text.contains("Default") && !found.text.contains("secret"))
+        #expect(found.text.contains("\"flights\"") && !found.text.contains("secret"))
         #expect(try await server.call(.post, "mlflow/runs/search", #"{"experiment_ids":["\#(id)"]}"#).text == "{}")
+        #expect(try await server.call(.post, "mlflow/runs/create", #"{"experiment_id":"\#(id)"}"#).status == .forbidden)
+        _ = try await server.run(in: own)
     }
 }
 
@@ -230,13 +245,13 @@ struct JSONCursorTests {
     func written(_ text: String) throws {
         let json = JSON.object { object in
             object.field("text", text)
-            object.field("number", 5e-324)
+            object.field("number", 1e-300)
             object.list("items", [1, 2]) { $0.field("n", Int64($1)) }
             object.list("none", [Int]()) { $0.field("n", Int64($1)) }
             object.field("nested") { _ in }
         }
         let read = try JSONDecoder().decode(JSONValue.self, from: Data(json.buffer.readableBytesView))
-        #expect(read == ["text": .string(text), "number": .number(5e-324), "items": [["n": 1], ["n": 2]], "nested": [:]])
+        #expect(read == ["text": .string(text), "number": .number(1e-300), "items": [["n": 1], ["n": 2]], "nested": [:]])
     }
 
     @Test("a range of bytes means what HTTP says")
