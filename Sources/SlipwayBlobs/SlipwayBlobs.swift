@@ -124,6 +124,15 @@ package struct BlobFolder: BlobReader {
         if let file = file(of: digest) { try FileManager.default.removeItem(at: file) }
     }
 
+    /// Removes what writers that were killed have left: nothing has been written to it since `mark`.
+    package func sweepIncoming(unusedSince mark: Timestamp) throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: incoming.path) {
+            let file = incoming.appending(path: name)
+            let attributes = try? FileManager.default.attributesOfItem(atPath: file.path)  // it may have been finished meanwhile
+            if let changed = attributes?[.modificationDate] as? Date, Timestamp(changed) < mark { unlink(file.path) }
+        }
+    }
+
     /// Marks the bytes as wanted just now, so that no sweep takes them away before their row is written.
     /// - Returns: false when there are none.
     @discardableResult

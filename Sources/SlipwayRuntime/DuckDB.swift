@@ -43,6 +43,21 @@ package struct DuckDB: Sendable {
     /// - Returns: one list of rows per statement that answers with rows.
     /// - Throws: `invalidArgument` with the first line of what DuckDB said, `tooMuch` past the time or the size, `unavailable` when it cannot start.
     package func answers(_ sql: String, in folders: [URL] = [], variables: [String: String] = [:]) async throws -> [[DuckRow]] {
+        await Self.turns.take()
+        do {
+            let answers = try await ask(sql, in: folders, variables: variables)
+            await Self.turns.give()
+            return answers
+        } catch {
+            await Self.turns.give()
+            throw error
+        }
+    }
+
+    /// This many of this server's DuckDB processes run at once; the others wait, and their time starts when they do.
+    private static let turns = Turns(4)
+
+    private func ask(_ sql: String, in folders: [URL], variables: [String: String]) async throws -> [[DuckRow]] {
         let text = prelude(folders, variables) + sql + "\n;\n"
         let finished = try await withThrowingTaskGroup(of: (status: Int32, output: [UInt8], error: String).self) { group in
             group.addTask { try await self.process(text, in: folders.first) }

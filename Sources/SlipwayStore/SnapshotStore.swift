@@ -16,15 +16,15 @@ package struct SnapshotStore {
 
     /// By id or an unambiguous beginning of one (at least four digits); a removed snapshot is not found.
     /// - Throws: `invalidArgument` when several snapshots begin so.
-    package func snapshot(_ id: String) throws -> DataSnapshot? {
-        guard let record = try record(of: id), record.removedAt == nil else { return nil }
+    package func snapshot(_ id: String, of dataset: String? = nil, project: ProjectName? = nil) throws -> DataSnapshot? {
+        guard let record = try record(of: id, dataset: dataset, project: project), record.removedAt == nil else { return nil }
         return record
     }
 
     /// As `snapshot(_:)`, removed ones included: what the auditor asks.
-    package func record(of id: String) throws -> DataSnapshot? {
+    package func record(of id: String, dataset: String? = nil, project: ProjectName? = nil) throws -> DataSnapshot? {
         guard (4...12).contains(id.utf8.count), id.utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) }) else { return nil }
-        let found = try tx.all(Self.byPrefix, ["from": .text(id), "to": .text(id + "g")])
+        let found = try tx.all(Self.byPrefix, ["from": .text(id), "to": .text(id + "g"), "dataset": .text(dataset), "project": .text(project?.rawValue)])
         if found.count > 1, !found.contains(where: { $0.text("id") == id }) {
             throw SlipwayError.invalid("Several snapshots begin with '\(id)'.", remedy: "Write more of the id.")
         }
@@ -36,8 +36,7 @@ package struct SnapshotStore {
         guard let version else { return try newest(of: dataset, project: project) }
         let key: [String: SQLValue] = ["project": .text(project.rawValue), "dataset": .text(dataset), "tag": .text(version)]
         if let row = try tx.first(Self.byTag, key) { return try snapshot(row) }
-        guard let found = try snapshot(version), found.dataset == dataset, found.project == project else { return nil }
-        return found
+        return try snapshot(version, of: dataset, project: project)
     }
 
     /// Newest first; `before` is the id of the last one of the page above. A nil dataset lists all of the project.
@@ -117,12 +116,12 @@ package struct SnapshotStore {
 
     /// Whether the bytes belong to a living snapshot of the project.
     package func holds(_ digest: ContentDigest, project: ProjectName) throws -> Bool {
-        try tx.first(Self.blobOfProject, ["digest": .text(digest.rawValue), "project": .text(project.rawValue)]) != nil
+        try tx.first(Self.blobHolder, ["digest": .text(digest.rawValue), "project": .text(project.rawValue)]) != nil
     }
 
-    /// The living snapshots that hold the bytes, newest first, at most 100.
-    package func holders(of digest: ContentDigest) throws -> [DataSnapshot] {
-        try tx.all(Self.blobHolders, ["digest": .text(digest.rawValue)]).map(snapshot)
+    /// The newest living snapshot of the project, or of any when it is nil, that holds the bytes.
+    package func holder(of digest: ContentDigest, project: ProjectName?) throws -> DataSnapshot? {
+        try tx.first(Self.blobHolder, ["digest": .text(digest.rawValue), "project": .text(project?.rawValue)]).map(snapshot)
     }
 
     package func recordUpload(_ digest: ContentDigest, size: Int64, project: ProjectName, by: Principal, at: Timestamp) throws {
@@ -172,7 +171,11 @@ extension SnapshotStore {
             AND (:now IS NULL OR expires_at_ms IS NULL OR expires_at_ms > :now)
         ORDER BY seq DESC LIMIT 1
         """)
-    private static let byPrefix = Statement("snapshot.byPrefix", "SELECT * FROM data_snapshot WHERE id >= :from AND id < :to ORDER BY id LIMIT 2")
+    private static let byPrefix = Statement("snapshot.byPrefix", """
+        SELECT * FROM data_snapshot
+        WHERE id >= :from AND id < :to AND (:dataset IS NULL OR dataset = :dataset) AND (:project IS NULL OR project = :project)
+        ORDER BY id LIMIT 2
+        """)
     private static let byTag = Statement("snapshot.byTag", """
         SELECT s.* FROM data_tag t JOIN data_snapshot s ON s.id = t.snapshot
         WHERE t.project = :project AND t.dataset = :dataset AND t.tag = :tag AND s.removed_at_ms IS NULL
@@ -224,13 +227,9 @@ extension SnapshotStore {
     private static let tagsOf = Statement("snapshot.tagsOf", "SELECT tag FROM data_tag WHERE snapshot = :id ORDER BY tag")
     private static let deleteTags = Statement("snapshot.deleteTags", "DELETE FROM data_tag WHERE snapshot = :id")
     private static let setRemoved = Statement("snapshot.remove", "UPDATE data_snapshot SET removed_at_ms = :at WHERE id = :id AND removed_at_ms IS NULL")
-    private static let blobOfProject = Statement("snapshot.blobOfProject", """
-        SELECT 1 AS found FROM data_snapshot_blob b JOIN data_snapshot s ON s.id = b.snapshot
-        WHERE b.digest = :digest AND s.project = :project AND s.removed_at_ms IS NULL LIMIT 1
-        """)
-    private static let blobHolders = Statement("snapshot.blobHolders", """
+    private static let blobHolder = Statement("snapshot.blobHolder", """
         SELECT s.* FROM data_snapshot_blob b JOIN data_snapshot s ON s.id = b.snapshot
-        WHERE b.digest = :digest AND s.removed_at_ms IS NULL ORDER BY s.seq DESC LIMIT 100
+        WHERE b.digest = :digest AND (:project IS NULL OR s.project = :project) AND s.removed_at_ms IS NULL ORDER BY s.seq DESC LIMIT 1
         """)
     private static let upsertUpload = Statement("snapshot.recordUpload", """
         INSERT INTO data_upload (digest, project, size_bytes, at_ms, by_principal) VALUES (:digest, :project, :size, :at, :by)

@@ -11,7 +11,7 @@ package struct SnapshotKeeper: Service {
     let refreshes: RefreshService
     let pause: Duration
 
-    package init(snapshots: SnapshotService, refreshes: RefreshService, pause: Duration = .seconds(15)) {
+    package init(snapshots: SnapshotService, refreshes: RefreshService, pause: Duration = .seconds(5)) {
         self.snapshots = snapshots
         self.refreshes = refreshes
         self.pause = pause

@@ -80,6 +80,10 @@ extension SnapshotService {
         try caller.require(.importData, project: request.project, environment: environment)
         let dataset = try DatasetName.checked(request.dataset)
         let tag = try request.tag.map(SnapshotTag.checked)
+        if request.expire != nil, environment != .dev {
+            throw SlipwayError.invalid(
+                "Only dev's imports choose how long they live.", remedy: "Let 'data.\(dataset).expire.\(environment.rawValue)' in slipway.yaml say it.")
+        }
         if let label = request.label, label.utf8.count > 500 || label.contains("\0") { throw SlipwayError.invalid("A label has 500 bytes at most.") }
         guard (1...Self.filesMax).contains(request.files.count) else {
             throw SlipwayError.invalid("A snapshot has 1 to \(Self.filesMax) files, not \(request.files.count).", remedy: "Pack small files together.")

@@ -117,6 +117,8 @@ extension SnapshotService {
         }
         try await realm.database.write { tx in try SnapshotStore(tx: tx).forgetUploads(before: now - Self.graceForUploads) }
         sweep.bytesFreed = try await sweepBytes(now - Self.graceForBytes)
+        let blobs = realm.blobs
+        try await offload { try blobs.sweepIncoming(unusedSince: now - Self.graceForBytes) }
         return sweep
     }
 

@@ -94,8 +94,16 @@ package final class SnapshotService: Sendable {
     /// - Throws: `notFound` for bytes the caller may not know of, too.
     package func file(of digest: ContentDigest, by caller: Caller) async throws -> URL {
         try caller.requireSomebody()
-        let holders = try await realm.database.read { tx in try SnapshotStore(tx: tx).holders(of: digest) }
-        guard let holder = holders.first(where: { caller.may(.readData, project: $0.project, environment: environment) }), let file = realm.blobs.file(of: digest) else {
+        let environment = environment
+        let projects: [ProjectName?] = caller.isSystem ? [nil]
+            : caller.readableProjects(in: environment).filter { caller.may(.readData, project: $0, environment: environment) }.sorted { $0.rawValue < $1.rawValue }
+        let holder = try await realm.database.read { tx -> DataSnapshot? in
+            for project in projects {
+                if let holder = try SnapshotStore(tx: tx).holder(of: digest, project: project) { return holder }
+            }
+            return nil
+        }
+        guard let holder, let file = realm.blobs.file(of: digest) else {
             throw SlipwayError.notFound(
                 "There are no bytes with digest \(digest.short) in \(environment.rawValue) that you may read.",
                 remedy: "Reading rows needs a role that may; see who has which: slipway role list PROJECT")

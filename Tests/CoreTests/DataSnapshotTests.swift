@@ -72,6 +72,7 @@ struct DataSnapshotTests {
             #expect(try store.newest(of: "flights", project: ProjectName(unchecked: "other")) == nil)
             #expect(try store.snapshot("cccc")?.id == "cccccccccccc")
             #expect(try store.snapshot("ccc") == nil)
+            #expect(try store.snapshot("cccc", project: ProjectName(unchecked: "other")) == nil)
             #expect(throws: SlipwayError.self) { try store.snapshot("aaaaaaaa") }
             #expect(try store.list(dataset: "flights", limit: 2).map(\.id) == ["cccccccccccc", "aaaaaaaabbbb"])
             #expect(try store.list(dataset: "flights", limit: 2, before: "aaaaaaaabbbb").map(\.id) == ["aaaaaaaaaaaa"])
@@ -143,6 +144,11 @@ struct DataSnapshotTests {
         #expect(try blobs.remove(digest, unusedSince: Timestamp(Date()) + .seconds(60)) == 5)
         #expect(blobs.file(of: digest) == nil)
         #expect(blobs.renew(digest) == false)
+        let left = try blobs.makeWriter()
+        try left.write(Data("half".utf8))
+        try blobs.sweepIncoming(unusedSince: past)
+        #expect(FileManager.default.fileExists(atPath: left.file.path), "somebody may be writing it")
+        try blobs.sweepIncoming(unusedSince: Timestamp(Date()) + .seconds(60))
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.appending(path: "incoming").path).isEmpty)
     }
 }

@@ -231,9 +231,12 @@ struct SnapshotTests {
         #expect(sweep.removed.isEmpty)
     }
 
-    @Test("prod data is not removed by hand")
+    @Test("prod data is not removed by hand, nor by an import that expires at once")
     func prodStays() async throws {
         let fixture = try await SnapshotFixture()
+        let request = ImportRequest(dataset: "flights", project: Self.project, files: [.init(path: "a", digest: ContentDigest(of: "a"), size: 1)], expire: .zero)
+        let error = await #expect(throws: SlipwayError.self) { try await fixture.snapshots[.prod]!.importSnapshot(request, by: fixture.steward) }
+        #expect(error?.code == .invalidArgument)
         let made = try await fixture.take(["a": Data("a".utf8)], as: "flights", in: .prod)
         await #expect(throws: SlipwayError.self) { try await fixture.snapshots[.prod]!.remove(made.id, of: "flights", project: Self.project, by: fixture.steward) }
         await #expect(throws: SlipwayError.self) { try await fixture.snapshots[.prod]!.remove(made.id, of: "flights", project: Self.project, by: .system("test")) }

@@ -5,7 +5,7 @@ import Synchronization
 /// Data on standard output, words on standard error.
 enum Output {
     static func line(_ text: String = "") { write(text + "\n", to: FileHandle.standardOutput) }
-    static func raw(_ bytes: Data) { FileHandle.standardOutput.write(bytes) }
+    static func raw(_ bytes: Data) { write(bytes, to: FileHandle.standardOutput) }
     static func note(_ text: String) { write(text + "\n", to: FileHandle.standardError) }
 
     /// For programs: the native API's own JSON.
@@ -37,7 +37,12 @@ enum Output {
 
     static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 
-    private static func write(_ text: String, to handle: FileHandle) { handle.write(Data(text.utf8)) }
+    private static func write(_ text: String, to handle: FileHandle) { write(Data(text.utf8), to: handle) }
+
+    /// Whoever reads may go away (`slipway … | head`): then there is nothing left to say, as after a SIGPIPE.
+    private static func write(_ bytes: Data, to handle: FileHandle) {
+        do { try handle.write(contentsOf: bytes) } catch { exit(141) }
+    }
 }
 
 /// A bar on standard error for anything over two seconds; silent when nobody watches.
