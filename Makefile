@@ -6,7 +6,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 DATA ?= slipway-data
 PORT ?= 5080
-RELEASE := --configuration release --static-swift-stdlib -Xswiftc -gline-tables-only --jobs $(JOBS)
+RELEASE := --configuration release -Xswiftc -gline-tables-only --jobs $(JOBS)
 BINARY = .build/release/slipway
 
 help:  ## This list

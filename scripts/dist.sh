@@ -12,6 +12,14 @@ trap 'rm -rf "$root"' EXIT
 # One tree for both: usr/bin beside usr/share, where the program looks for its resources.
 install -D -m 755 "$binary" "$root/usr/bin/slipway"
 strip "$root/usr/bin/slipway"
+# The Swift libraries come along, in a folder that nobody else uses; the program looks for them there and nowhere else.
+mkdir -p "$root/usr/lib/slipway"
+ldd "$binary" | awk '$3 ~ /\/swift\/linux\// { print $3 }' | while read -r library; do
+    install -m 644 "$library" "$root/usr/lib/slipway/"
+    strip --strip-unneeded "$root/usr/lib/slipway/$(basename "$library")"
+done
+scripts/runpath.py "$root/usr/bin/slipway" '$ORIGIN/../lib/slipway'
+for library in "$root"/usr/lib/slipway/*.so; do scripts/runpath.py "$library" '$ORIGIN'; done
 mkdir -p "$root/usr/share/slipway" "$root/usr/share/doc/slipway"
 cp -r Resources/. "$root/usr/share/slipway/"
 find "$root/usr/share/slipway" -name __pycache__ -prune -exec rm -rf {} +

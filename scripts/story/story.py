@@ -233,8 +233,11 @@ class Story:
             if found["state"] not in OVER:
                 with grace.http.get(f"{self.server.address}{path}/log", params={"follow": "true"}, stream=True, timeout=600) as log:
                     for line in log.iter_lines(decode_unicode=True):
+                        # A step's part of the log begins with a line that names it.
+                        heading = line.strip("─ ").split(",")[0] if line.startswith("──") else None
+                        if heading in steps:
+                            step.done = steps.index(heading)
                         step.say(line)
-                        step.done = sum(1 for each in grace.get(path)["steps"] if each["state"] == "succeeded") if "step" in line.lower() else step.done
             found = self._wait("its end", lambda: (lambda now: now if now["state"] in OVER else None)(grace.get(path)), 300)
             if found["state"] != "succeeded":
                 last = grace.run("execution", "logs", execution, "--environment", environment)
