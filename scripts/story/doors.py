@@ -54,6 +54,7 @@ class Server:
         if self.port == 0:
             self.port = free_port()
         began = time.monotonic()
+        before = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [self.binary, "serve", "--data", self.data, "--port", str(self.port)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -62,7 +63,7 @@ class Server:
             if self.answers():
                 return time.monotonic() - began
             if self.process.poll() is not None:
-                raise Refused("slipway serve", self.process.returncode, tail(self.log))
+                raise Refused("slipway serve", self.process.returncode, self.log.read_bytes()[before:].decode(errors="replace"))
             time.sleep(0.02)
         raise Refused("slipway serve", 0, f"no answer within {patience:.0f} s\n{tail(self.log)}")
 
