@@ -429,7 +429,7 @@ class Story:
             first, last = self.window(month)
             # Retraining is left for the months that bring new data; on the others there would be nothing new to learn from.
             words = [] if month in self.plan.retrain_after else ["--no-retrain"]
-            report = self.people.margaret.ask("drift", "report", f"prod/{SLOT}", "--from", first, "--to", last, *words)
+            report = self.people.grace.ask("drift", "report", f"prod/{SLOT}", "--from", first, "--to", last, *words)
             step.result = f"{report['verdict']}: " + self.measured(report)
         return report
 
