@@ -47,23 +47,35 @@ def main() -> int:
 def close(story: Story, server: Server, seconds: float) -> None:
     base = server.address
     print(f"\n{story.months_table()}\n")
-    print(f"Played in {seconds:.0f} s: " + ", ".join(f"{name} {took:.0f}" for name, took in story.seconds.items()) + ". The server stays up.\n")
-    print("Worth opening (passwords: " + str(story.people.file) + "; sign in as barbara, say):")
-    print(show.table(["", ""], [
-        [f"  {base}/", "the board: three environments × code, model, data"],
-        [f"  {base}/projects/{PROJECT}", "the project"],
-        [f"  {base}/prod/endpoints/{SLOT}", "traffic, latency, drift"],
-    ]).lstrip())
-    print("\nWorth trying (the first line makes you barbara):")
-    print(show.table(["", ""], [
-        ["  slipway login --user barbara", f"with .build/release on the PATH, server {base}"],
-        [f"  slipway slot history prod/{SLOT}", "what served when, who let it in"],
-        ["  slipway promotion list stage", "also the one that the gates blocked; then: slipway promotion show ID"],
-        [f"  slipway drift list prod/{SLOT}", "the months again"],
-        ["  slipway audit verify prod", "the hash chain"],
-        [f"  git clone {base}/git/{PROJECT}.git", f"as one of {', '.join(CAST)}"],
-        ["  make clean-demo", "stop the server and start over"],
-    ]).lstrip())
+    print(f"Played in {seconds:.0f} s. The server stays up.\n")
+    print(f"Worth opening; the passwords are in {shown(story.people.file)} (barbara sees most):")
+    listed([
+        (f"{base}/", "the board: three environments × code, model, data"),
+        (f"{base}/prod/slots/{SLOT}", "traffic, latency, drift"),
+        (f"{base}/stage/promotions", "with the one that the gates blocked"),
+    ])
+    print("\nWorth trying:")
+    listed([
+        (f"export PATH={shown(server.binary.parent)}:$PATH", "then: slipway login --user barbara" + ("" if server.port == 5080 else f" --server {base}")),
+        (f"slipway slot history prod/{SLOT}", "what served when, who let it in, on which data"),
+        ("slipway promotion list stage", "then: slipway promotion show ID"),
+        (f"slipway drift list prod/{SLOT}", "the months again"),
+        ("slipway audit verify prod", "the hash chain"),
+        (f"git clone {base}/git/{PROJECT}.git", f"as one of {', '.join(CAST)}"),
+        ("make clean-demo", "stops the server and starts over"),
+    ])
+
+
+def listed(lines: list[tuple[str, str]]) -> None:
+    width = max(len(left) for left, _ in lines)
+    for left, right in lines:
+        print(f"  {left:<{width}}  {right}")
+
+
+def shown(path: pathlib.Path) -> str:
+    """As short as it stays true."""
+    here = pathlib.Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 if __name__ == "__main__":

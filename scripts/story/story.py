@@ -305,6 +305,8 @@ class Story:
         with self.stage.step(f"{environment}: gates measure", len(found["plan"]["gates"])) as step:
             found = self._gates(environment, found["id"], step)
         if found["state"] == "blocked":
+            for reason in found["reasons"]:
+                self.stage.note(f"- {reason['message']}")
             return found
         if found["state"] == "awaitingApproval":
             if author_tries:
@@ -330,9 +332,7 @@ class Story:
         outcomes = {each["gate"]: each for each in found["evidence"] if each["attempt"] == found["attempt"]}
         step.result = ", ".join(f"{gate} {'ok' if each['outcome'] == 'pass' else each['outcome']}" for gate, each in sorted(outcomes.items()))
         if found["state"] == "blocked":
-            step.result = "blocked"
-            for reason in found["reasons"]:
-                self.stage.note(f"- {reason['message']}")
+            step.result = "blocked, as the gates' rules say:"
         return found
 
     def _author_is_refused(self, environment: str, id: str) -> None:
@@ -353,7 +353,7 @@ class Story:
             return found
         steps = found["plan"]["steps"]
         title = f"{environment}: " + ("canary " + "/".join(str(each["weight"]) for each in steps) if len(steps) > 1 else "goes live")
-        feeding = traffic.Drip(self.endpoint(environment), self.data / f"requests/2013-{drip:02}.parquet") if drip and found["plan"]["current"] else None
+        feeding = traffic.Drip(self.endpoint(environment), self.data / f"requests/2013-{drip:02}.parquet") if drip and found["plan"].get("current") else None
         with self.stage.step(title, len(steps)) as step, feeding or contextlib.nullcontext():
             def look() -> dict | None:
                 now = self.promotion(environment, id)
