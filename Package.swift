@@ -78,7 +78,7 @@ let package = Package(
         room("Tracking", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", logging]),
         room("Registry", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", logging]),
         room("Snapshots", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", yams, crypto, logging, lifecycle]),
-        room("Promotions", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", crypto, logging, lifecycle]),
+        room("Promotions", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", yams, crypto, logging, lifecycle, subprocess, system]),
         room("Pipelines", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", yams, crypto, logging, subprocess, system, lifecycle]),
         room("Serving", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", logging, hummingbird, httpClient, nioCore, subprocess, system, lifecycle, collections, nioPosix, nioHTTP1, httpTypes, unixSignals]),
         room("Monitoring", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", logging, subprocess, system, lifecycle]),

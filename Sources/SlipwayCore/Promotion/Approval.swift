@@ -43,11 +43,7 @@ package struct ApproverRules: Sendable {
     /// Why this person's word would not count, or nil when it does.
     package func refusal(of approver: Approver) -> SlipwayError? {
         let raw = Principal.user(approver.user).raw
-        if let proof = authorship(of: approver) {
-            return SlipwayError(
-                .notAllowed, "'\(approver.user)' is an author of this change (\(proof)), so their approval cannot count.",
-                remedy: "Ask somebody who did not write it: \(wanted).")
-        }
+        if let refusal = authorRefusal(of: approver) { return refusal }
         if requestedBy == raw {
             return SlipwayError(.notAllowed, "'\(approver.user)' requested this promotion and cannot approve it.", remedy: "Ask somebody else: \(wanted).")
         }
@@ -61,6 +57,14 @@ package struct ApproverRules: Sendable {
                 remedy: "Wait until it is old enough, or ask somebody who holds the role longer.")
         }
         return nil
+    }
+
+    /// The part of `refusal` that no role would change.
+    package func authorRefusal(of approver: Approver) -> SlipwayError? {
+        guard let proof = authorship(of: approver) else { return nil }
+        return SlipwayError(
+            .notAllowed, "'\(approver.user)' is an author of this change (\(proof)), so their approval cannot count because of authorship.",
+            remedy: "Ask somebody who did not write it: \(wanted).")
     }
 
     /// What is still missing after the best assignment of people to approval slots; empty when everything is approved.

@@ -71,7 +71,7 @@ extension Promotion {
         if facts.isQuarantined {
             reasons.append(.init(
                 "Release \(release.short) is quarantined.",
-                remedy: "Somebody other than its promoters may lift it: slipway release lift \(release.short)"))
+                remedy: "Somebody other than its promoters may lift it: slipway release lift \(plan.environment.rawValue)/\(release.short)"))
         }
         if state.dependsOnPlan {
             for gate in plan.gates.filter({ $0.value.mode == .enforce }).keys.sorted(by: { $0.rawValue < $1.rawValue })

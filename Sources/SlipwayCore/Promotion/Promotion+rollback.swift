@@ -17,7 +17,7 @@ extension Promotion {
         guard !facts.isFallbackQuarantined else {
             throw SlipwayError(
                 .blocked, "The fallback \(target.short) is quarantined.",
-                remedy: "Somebody other than its promoters may lift it: slipway release lift \(target.short)")
+                remedy: "Somebody other than its promoters may lift it: slipway release lift \(plan.environment.rawValue)/\(target.short)")
         }
         guard facts.bytesVerified else {
             throw SlipwayError(.blocked, "The stored bytes of the fallback \(target.short) do not match their digests.", remedy: "Restore them from a backup, then roll back again.")
