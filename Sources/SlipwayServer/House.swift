@@ -1,6 +1,7 @@
 import Access
 import Foundation
 import Hummingbird
+import Promotions
 import MLflowAPI
 import Pipelines
 import Monitoring
@@ -34,6 +35,7 @@ package struct House {
     package var endpoints: [EnvironmentID: any EndpointControl] = [:]
     package var endpointServices: [EnvironmentID: EndpointService] = [:]
     package var retraining: [EnvironmentID: any Retraining] = [:]
+    package var promotions: [EnvironmentID: PromotionService] = [:]
     package var dataRefresh: [EnvironmentID: any DataRefresh] = [:]
     package var snapshots: [EnvironmentID: SnapshotService] = [:]
     package var refreshes: [EnvironmentID: RefreshService] = [:]
@@ -63,6 +65,7 @@ package struct House {
         addSnapshots()
         try addPipelines()
         addMonitoring()
+        try addPromotions()
         try addWeb()
     }
 

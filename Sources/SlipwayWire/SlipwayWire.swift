@@ -46,6 +46,7 @@ public struct WireError: Codable, Sendable, Error {
     public struct Reason: Codable, Sendable {
         public var message: String
         public var remedy: String
+        public init(message: String, remedy: String) { self.message = message; self.remedy = remedy }
     }
     public var error: Body
 
