@@ -211,8 +211,13 @@ package final class PromotionDriver: Service {
         }
     }
 
+    /// One endpoint that cannot be told keeps neither the others nor time from going on.
     private func reconcileEndpoints() async throws {
-        for slot in try await realm.database.read({ tx in try SlotStore(tx: tx).list() }) { try await reconcile(slot.name) }
+        for slot in try await realm.database.read({ tx in try SlotStore(tx: tx).list() }) {
+            do { try await reconcile(slot.name) } catch {
+                logger.warning("endpoint", metadata: ["slot": "\(slot.name)", "error": "\(error)"])
+            }
+        }
     }
 
     /// Hands the wish over when the rows ask for a newer one.
