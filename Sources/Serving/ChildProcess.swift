@@ -90,6 +90,14 @@ final class ChildProcess: Sendable {
         for continuation in waiting.0 { continuation.resume(returning: waiting.1) }
     }
 
+    /// Sockets of the server are not close-on-exec by themselves; a gateway that had the listening one would hold the server's port
+    /// after the server's end.
+    private static func keepOpenFilesToOneself() {
+        // Without /proc nothing is marked, which costs a port at the worst.
+        let open = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []  // see above
+        for descriptor in open.compactMap({ Int32($0) }) where descriptor > 2 { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+    }
+
     private static func spawn(_ launch: Launch) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -97,8 +105,7 @@ final class ChildProcess: Sendable {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, launch.log.path, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
-        // The listening socket is not close-on-exec; a gateway that had it would keep the server's port after the server's end.
-        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
+        keepOpenFilesToOneself()
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
