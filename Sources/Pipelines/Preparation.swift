@@ -143,7 +143,8 @@ struct StepStart: Sendable {
     private func places(_ file: ProjectFile, inputs: [String]) async throws -> [String: String] {
         guard let lock = execution.lockDigest else { throw SlipwayError.fault("Execution '\(execution.id)' runs without a lock.") }
         let python = driver.environments.folder(python: file.python.version, lock: lock)
-        var variables = StepVariables.common(python: python, scratch: folder.root, environment: driver.realm.environment.rawValue)
+        var variables = StepVariables.common(
+            python: python, scratch: folder.root, environment: driver.realm.environment.rawValue, cores: step.step.resources.cpu)
         variables["MLFLOW_TRACKING_URI"] = driver.trackingURI
         variables["MLFLOW_RUN_ID"] = execution.run
         variables["MLFLOW_EXPERIMENT_NAME"] = execution.project.rawValue
@@ -177,12 +178,15 @@ struct StepStart: Sendable {
 
 extension StepVariables {
     /// What every step gets, on the server and on a laptop.
-    static func common(python: URL, scratch: URL, environment: String) -> [String: String] {
-        [
+    /// - Parameter cores: what the step asked for; numerical libraries otherwise take the whole machine, and spin against each other.
+    static func common(python: URL, scratch: URL, environment: String, cores: Double) -> [String: String] {
+        let threads = String(max(1, Int(cores.rounded(.up))))
+        return [
             "PATH": "\(python.appending(path: "bin").path):/usr/local/bin:/usr/bin:/bin", "VIRTUAL_ENV": python.path, "HOME": scratch.appending(path: "home").path,
             "TMPDIR": scratch.appending(path: "tmp").path, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1",
             // No telemetry, no questions, no progress bars in logs.
             "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "GIT_PYTHON_REFRESH": "quiet",
+            "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "MKL_NUM_THREADS": threads,
             "SLIPWAY_ENVIRONMENT": environment,
         ]
     }

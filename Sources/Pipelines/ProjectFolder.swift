@@ -82,7 +82,7 @@ package struct LocalRun: Sendable {
     private var trackingURI: String { "file://\(scratch.appending(path: "mlruns").path)" }
 
     private func variables(_ python: URL) -> [String: String] {
-        var variables = StepVariables.common(python: python, scratch: scratch, environment: "local")
+        var variables = StepVariables.common(python: python, scratch: scratch, environment: "local", cores: project.file.pipeline.map(\.resources.cpu).max() ?? 1)
         variables["HOME"] = ProcessInfo.processInfo.environment["HOME"]
         variables["MLFLOW_TRACKING_URI"] = trackingURI
         variables["MLFLOW_ALLOW_FILE_STORE"] = "true"
