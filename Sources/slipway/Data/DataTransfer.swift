@@ -65,9 +65,9 @@ struct DataImport: AsyncParsableCommand {
 struct DataMaterialise: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "materialise", abstract: "Bring a snapshot's files into a folder. Files that are there already are not fetched again.",
-        discussion: "Example: slipway data materialise dev/flights@latest --to ./flights")
+        discussion: "Example: slipway data materialise dev/flights@latest ./flights")
     @Argument(help: "The snapshot.") var snapshot: SnapshotName
-    @Option(help: "The folder; made when missing.") var to: String
+    @Argument(help: "The folder; made when missing.") var folder: String
     @OptionGroup var data: DataConnection
 
     func run() async throws {
@@ -75,7 +75,7 @@ struct DataMaterialise: AsyncParsableCommand {
         let query = try data.query()
         let found = try await client.get("\(snapshot.path)\(query)", as: WireSnapshot.self)
         let files = try await client.get("\(snapshot.datasetPath)/snapshots/\(found.id)/files\(query)", as: WirePage<WireFile>.self).items
-        let folder = URL(filePath: to)
+        let folder = URL(filePath: folder)
         let base = "/api/v1/\(snapshot.environment.rawValue)/data/blobs"
         let progress = SharedProgress("Fetching", total: found.sizeBytes)
         try await inParallel(files) { file in
@@ -95,7 +95,7 @@ struct DataMaterialise: AsyncParsableCommand {
     private func fetch(_ path: String, _ digest: ContentDigest, to target: URL, _ client: APIClient, _ progress: SharedProgress) async throws {
         let part = target.deletingLastPathComponent().appending(path: ".\(target.lastPathComponent).part")
         guard FileManager.default.createFile(atPath: part.path, contents: nil) else {
-            throw SlipwayError(.unavailable, "'\(part.path)' cannot be written.", remedy: "Choose another folder: --to FOLDER")
+            throw SlipwayError(.unavailable, "'\(part.path)' cannot be written.", remedy: "Choose another folder.")
         }
         let handle = try FileHandle(forWritingTo: part)
         var hasher = SHA256()
@@ -110,7 +110,7 @@ struct DataMaterialise: AsyncParsableCommand {
             throw SlipwayError(.unavailable, "'\(target.lastPathComponent)' did not arrive whole.", remedy: "Repeat the command; what is there is kept.")
         }
         guard rename(part.path, target.path) == 0 else {
-            throw SlipwayError(.unavailable, "'\(target.path)' cannot be written: \(String(cString: strerror(errno))).", remedy: "Choose another folder: --to FOLDER")
+            throw SlipwayError(.unavailable, "'\(target.path)' cannot be written: \(String(cString: strerror(errno))).", remedy: "Choose another folder.")
         }
     }
 }
