@@ -78,7 +78,8 @@ package struct Gateway: Sendable {
             environment: configuration.environment, dispatcher: dispatcher, gate: GatewayGate(secret: try folder.ensureSecret(), clock: clock, ask: ask),
             capture: capture, clock: clock, ids: RandomIDs(), bodyMax: configuration.bodyBytesMax)
         let (stops, stop) = AsyncStream<Void>.makeStream()
-        let state = GatewayControl.State(dispatcher: dispatcher, capture: capture, stop: stop, port: Mutex(0), startedAt: clock.now)
+        let build = GatewayState.build(of: try Programs.ownBinary())
+        let state = GatewayControl.State(dispatcher: dispatcher, capture: capture, stop: stop, note: GatewayState(pid: getpid(), port: 0, startedAt: clock.now, build: build))
         let sockets = try SocketFolder(folder.root)
         unlink(folder.root.appending(path: ServingFolder.controlSocket).path)
         let control = Application(
@@ -88,8 +89,7 @@ package struct Gateway: Sendable {
             router: routes.router(), configuration: .init(address: .hostname(configuration.host, port: configuration.port), serverName: nil),
             onServerRunning: { channel in
                 let port = channel.localAddress?.port ?? configuration.port
-                state.port.withLock { $0 = port }
-                note(port: port, startedAt: state.startedAt, in: folder)
+                note(state.note.withLock { $0.port = port; return $0 }, in: folder)
             }, logger: logger)
         // Ended from the last to the first: no new requests, then no control, then no workers, then the capture is flushed.
         let services: [any Service] = [capture, Follower(dispatcher: dispatcher), control, server, Watch(folder: folder, stops: stops, lock: lock, sockets: sockets)]
@@ -116,13 +116,13 @@ package struct Gateway: Sendable {
         return true
     }
 
-    private func note(port: Int, startedAt: Timestamp, in folder: ServingFolder) {
+    private func note(_ state: GatewayState, in folder: ServingFolder) {
         do {
-            try writeWhole(try JSONEncoder().encode(GatewayState(pid: getpid(), port: port, startedAt: startedAt)), to: folder.state)
+            try writeWhole(try JSONEncoder().encode(state), to: folder.state)
         } catch {
             logger.error("state not written", metadata: ["error": "\(error)"])
         }
-        logger.info("gateway answers", metadata: ["environment": "\(configuration.environment.rawValue)", "port": "\(port)"])
+        logger.info("gateway answers", metadata: ["environment": "\(configuration.environment.rawValue)", "port": "\(state.port)"])
     }
 
     private struct Follower: Service {

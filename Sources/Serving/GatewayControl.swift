@@ -10,15 +10,13 @@ struct GatewayControl: Sendable {
         let dispatcher: GatewayDispatcher
         let capture: CaptureWriter
         let stop: AsyncStream<Void>.Continuation
-        let port: Mutex<Int>
-        let startedAt: Timestamp
+        let note: Mutex<GatewayState>
 
-        init(dispatcher: GatewayDispatcher, capture: CaptureWriter, stop: AsyncStream<Void>.Continuation, port: consuming Mutex<Int>, startedAt: Timestamp) {
+        init(dispatcher: GatewayDispatcher, capture: CaptureWriter, stop: AsyncStream<Void>.Continuation, note: GatewayState) {
             self.dispatcher = dispatcher
             self.capture = capture
             self.stop = stop
-            self.port = port
-            self.startedAt = startedAt
+            self.note = Mutex(note)
         }
     }
 
@@ -27,7 +25,7 @@ struct GatewayControl: Sendable {
     func router() -> Router<BasicRequestContext> {
         let router = Router()
         router.get("state") { _, _ in
-            try Self.answer(GatewayState(pid: getpid(), port: state.port.withLock { $0 }, startedAt: state.startedAt))
+            try Self.answer(state.note.withLock { $0 })
         }
         router.get("status") { _, _ in try Self.answer(state.dispatcher.status { state.capture.counts(of: $0) }) }
         router.post("reload") { _, _ in

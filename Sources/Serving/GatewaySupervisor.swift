@@ -88,7 +88,11 @@ package final class GatewaySupervisor: Service {
                 group.cancelAll()
             }
         }
-        if setup.endsWithServer { await endGateway() }
+        guard let gateway = state.withLock({ $0.gateway }) else { return }
+        if setup.endsWithServer { return await endGateway() }
+        logger.notice("the gateway goes on answering; 'slipway gateway stop' ends it", metadata: [
+            "environment": "\(realm.environment.rawValue)", "port": "\(gateway.port)",
+        ])
     }
 
     private func sweep() async throws {
@@ -141,11 +145,17 @@ package final class GatewaySupervisor: Service {
     /// Whether the gateway answers now; starts it when it is needed and does not run.
     private func isAnswering(need: Bool) async -> Bool {
         if let found = try? await link.state() {  // no answer is the other case
-            state.withLock { state in
-                state.gateway = found
+            let isNew = state.withLock { state in
+                defer { state.gateway = found }
                 state.startFailures = 0
                 state.silentSince = nil
                 state.trouble = nil
+                return state.gateway?.pid != found.pid
+            }
+            if isNew, let build = GatewayState.build(of: setup.binary), found.build != build {
+                logger.notice("the gateway runs another build than this server; 'slipway gateway stop' replaces it, with a pause of some seconds", metadata: [
+                    "environment": "\(realm.environment.rawValue)", "pid": "\(found.pid)",
+                ])
             }
             return true
         }

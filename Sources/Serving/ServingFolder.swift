@@ -50,6 +50,16 @@ package struct GatewayState: Sendable, Hashable, Codable {
     package var pid: Int32
     package var port: Int
     package var startedAt: Timestamp
+    /// Which build it runs, to tell an old one from the server's own.
+    package var build: String?
+
+    /// A file's size and time of change: enough to tell two builds at one place apart.
+    static func build(of binary: URL) -> String? {
+        guard let facts = try? FileManager.default.attributesOfItem(atPath: binary.path),  // nil: it was replaced or removed
+            let size = facts[.size], let changed = facts[.modificationDate] as? Date
+        else { return nil }
+        return "\(size)-\(Int64(changed.timeIntervalSince1970 * 1000))"
+    }
 }
 
 /// Writes aside, flushes and renames, so that a reader sees the old text or the new, never half of one.
