@@ -211,7 +211,8 @@ final class DeploymentPool: Sendable {
             defer { state.waiting.removeAll() }
             return state.waiting
         }
-        for waiter in stranded { waiter.continuation.resume(throwing: PredictionFailure.workerDied) }
+        // They wait for any worker and were with none: this is no failure of theirs or of the model with them.
+        for waiter in stranded { waiter.continuation.resume(throwing: PredictionFailure.notReady("The worker \(ending).")) }
         if !Task.isCancelled { logger.warning("worker ended", metadata: ["slot": "\(key.slot)", "release": "\(key.release.short)", "ending": "\(ending)"]) }
         onChange()
     }
