@@ -16,12 +16,13 @@ extension MonitoringService {
     package static let windowMax = Duration.seconds(366 * 86_400)
 
     /// Compares the window [from, to) with the baseline of the release that answered in it, and keeps the report.
-    /// - Parameter acting: whether a crossing may start a retraining; that needs the right to request promotions.
+    /// - Parameter acting: whether a crossing may start a retraining. The approved slipway.yaml decides what follows, so whoever may feed labels
+    ///   may have the window judged; a reader's report never acts.
     /// - Throws: `notFound` when no captured request lies in the window.
     package func report(_ name: SlotName, from: Timestamp, to: Timestamp, acting: Bool, by caller: Caller) async throws -> Made {
         try caller.requireSomebody()
         let watched = try await watched(name)
-        try caller.require(acting ? .requestPromotion : .readMetadata, project: watched.slot.project, environment: environment)
+        try caller.require(acting ? .importLabels : .readMetadata, project: watched.slot.project, environment: environment)
         guard from < to, to - from <= Self.windowMax else {
             throw SlipwayError.invalid(
                 "The window from \(from.iso8601) to \(to.iso8601) is empty or longer than \(Self.windowMax.spelled).",

@@ -55,7 +55,7 @@ extension MonitoringService {
             logger.error("retraining failed", metadata: ["retraining": "\(retraining.id)", "error": "\(error)"])
             let shown = error as? SlipwayError ?? .fault("Something broke inside Slipway; the server's log names the cause.")
             next.state = .failed
-            next.message = [shown.message, shown.remedy].compactMap(\.self).joined(separator: " ")
+            next.message = ([shown.message] + shown.reasons.map(\.message) + [shown.remedy].compactMap(\.self)).joined(separator: " ")
         }
         return try await move(retraining, to: next)
     }
