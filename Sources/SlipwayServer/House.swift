@@ -39,8 +39,6 @@ package struct House {
     package var dataRefresh: [EnvironmentID: any DataRefresh] = [:]
     package var snapshots: [EnvironmentID: SnapshotService] = [:]
     package var refreshes: [EnvironmentID: RefreshService] = [:]
-    /// How a retrained release gets asked for.
-    package var requestPromotion: RequestPromotion?
     package var monitoring: [EnvironmentID: MonitoringService] = [:]
 
     init(_ foundations: Foundations, anonymous: Caller = .anonymous) {
@@ -64,8 +62,8 @@ package struct House {
         try addServing()
         try addPipelines()
         addSnapshots()
-        addMonitoring()
         try addPromotions()
+        addMonitoring()
         try addWeb()
     }
 
