@@ -139,6 +139,8 @@ import Testing
             try await eventually("it has failed") { try await service.status(of: Self.slot).deployments.first?.state == .failed }
             let reason = try await service.status(of: Self.slot).deployments.first?.reason
             #expect(reason?.contains("MLmodel") == true, "\(String(describing: reason))")
+            // A gateway that is still starting could not be ended yet.
+            try await eventually("the gateway answers") { await service.supervisor.gatewayStatus() != nil }
         }
     }
 
