@@ -24,7 +24,7 @@ package struct AuditRoutes: Sendable {
     }
 
     @Sendable func verify(_ request: Request, context: SlipwayContext) async throws -> Response {
-        let verdict = try await rooms.service(context).verifyAudit(project: request.project(), by: context.caller)
+        let verdict = try await rooms.service(context).verifyAudit(by: context.caller)
         return try .wire(WireAuditVerdict(verified: verdict.count, broken: verdict.broken))
     }
 }

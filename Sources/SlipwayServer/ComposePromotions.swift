@@ -5,7 +5,7 @@ import SlipwayRuntime
 import SlipwayStore
 
 extension House {
-    /// Promotions per realm, their drivers and routes. Called after Pipelines (Git, evaluations) and Serving (endpoints), before the pages.
+    /// Promotions per realm, their drivers and routes. Called after Pipelines (Git, evaluations) and Serving (endpoints), before Monitoring and the pages.
     mutating func addPromotions() throws {
         guard let code = codeHistory else { return }
         let readers = foundations.realms.mapValues(\.reader)

@@ -52,14 +52,6 @@ struct Paging: ParsableArguments {
     }
 }
 
-/// A value as one part of an address's query.
-func queryPart(_ text: String) throws -> String {
-    var allowed = CharacterSet.urlQueryAllowed
-    allowed.remove(charactersIn: "&+=?#;/")
-    guard let part = text.addingPercentEncoding(withAllowedCharacters: allowed) else { throw SlipwayError.invalid("'\(text.prefix(80))' cannot be part of an address.") }
-    return part
-}
-
 enum Words {
     /// `a=1, b=2`, sorted.
     static func pairs(_ values: [String: String]) -> String { values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ", ") }

@@ -30,14 +30,12 @@ struct AuditList: AsyncParsableCommand {
 
 struct AuditVerify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "verify", abstract: "Hash an environment's whole chain again.", discussion: "Example: slipway audit verify prod --project flight-delays")
+        commandName: "verify", abstract: "Hash an environment's whole chain again.", discussion: "Example: slipway audit verify prod")
     @Argument(help: "dev, stage or prod.") var environment: EnvironmentID
-    @Option(help: "A project in which you may read the record.") var project: String
     @OptionGroup var connection: Connection
 
     func run() async throws {
-        let path = "/api/v1/\(environment.rawValue)/audit/verify?project=\(try queryPart(project))"
-        let verdict = try await connection.client().post(path, WireNothing(), as: WireAuditVerdict.self)
+        let verdict = try await connection.client().post("/api/v1/\(environment.rawValue)/audit/verify", WireNothing(), as: WireAuditVerdict.self)
         if connection.json { try Output.json(verdict) }
         if let broken = verdict.broken {
             throw SlipwayError.fault("The chain of \(environment.rawValue) is broken at event \(broken); \(verdict.verified) events before it are whole.")

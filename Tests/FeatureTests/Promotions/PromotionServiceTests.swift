@@ -266,7 +266,7 @@ struct PromotionServiceTests {
                 { try await service.liftQuarantine(world.releases[0].id.rawValue, reason: "x", by: caller) },
                 { _ = try await service.policy(of: PromotionWorld.project, by: caller) },
                 { _ = try await service.installPolicy("environment: stage", of: PromotionWorld.project, by: caller) },
-                { _ = try await service.audit(project: PromotionWorld.project, by: caller) }, { _ = try await service.verifyAudit(project: PromotionWorld.project, by: caller) },
+                { _ = try await service.audit(project: PromotionWorld.project, by: caller) }, { _ = try await service.verifyAudit(by: caller) },
             ]
             for (number, attempt) in tries.enumerated() { await #expect(throws: SlipwayError.self, "use case \(number) for \(caller.principal.raw)") { try await attempt() } }
         }
