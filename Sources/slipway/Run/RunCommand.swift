@@ -65,11 +65,3 @@ struct RunShow: AsyncParsableCommand {
         Output.table(["dataset", "digest", "context"], found.datasets.map { [$0.name, $0.digest, $0.context ?? ""] }, empty: "")
     }
 }
-
-/// A value in an address's query.
-func queryPart(_ text: String) throws -> String {
-    guard let part = text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) else {
-        throw SlipwayError.invalid("'\(text.prefix(80))' cannot be part of an address.")
-    }
-    return part
-}

@@ -85,3 +85,11 @@ func pathPart(_ text: String) throws -> String {
     }
     return part
 }
+
+/// A value as one part of an address's query.
+func queryPart(_ text: String) throws -> String {
+    var allowed = CharacterSet.urlQueryAllowed
+    allowed.remove(charactersIn: "&+=?#;/")
+    guard let part = text.addingPercentEncoding(withAllowedCharacters: allowed) else { throw SlipwayError.invalid("'\(text.prefix(80))' cannot be part of an address.") }
+    return part
+}
