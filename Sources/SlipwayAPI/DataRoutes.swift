@@ -154,8 +154,9 @@ package struct DataRoutes: Sendable {
     /// `POST …/{dataset}/refresh`: waits until it is done; 422 while the recipe is not adopted. Going away does not end the work.
     @Sendable func refresh(_ request: Request, context: SlipwayContext) async throws -> Response {
         let snapshot = try await refreshes(context).refresh(dataset: context.parameter("dataset"), project: request.project(), by: context.caller)
-        return try .wire(WireRefresh(
-            id: nil, state: snapshot == nil ? "unchanged" : "succeeded", snapshot: snapshot, source: nil, startedAt: nil, endedAt: nil, by: nil, message: nil))
+        return try .wire(
+            WireRefresh(
+                id: nil, state: snapshot == nil ? "unchanged" : "succeeded", snapshot: snapshot, source: nil, startedAt: nil, endedAt: nil, by: nil, message: nil))
     }
 
     // MARK: Reading addresses

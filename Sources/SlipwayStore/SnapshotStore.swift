@@ -44,10 +44,13 @@ package struct SnapshotStore {
         dataset: String? = nil, project: ProjectName? = nil, limit: Int = 100, before: String? = nil, includingRemoved: Bool = false
     ) throws -> [DataSnapshot] {
         let mark = try before.flatMap { try tx.first(Self.seqOf, ["id": .text($0)])?.int64("seq") }
-        return try tx.all(Self.page, [
-            "dataset": .text(dataset), "project": .text(project?.rawValue), "before": .integer(mark), "removed": .bool(includingRemoved),
-            "limit": .integer(min(limit, 1000)),
-        ]).map(snapshot)
+        return try tx.all(
+            Self.page,
+            [
+                "dataset": .text(dataset), "project": .text(project?.rawValue), "before": .integer(mark), "removed": .bool(includingRemoved),
+                "limit": .integer(min(limit, 1000)),
+            ]
+        ).map(snapshot)
     }
 
     /// Names of the project's datasets that have a snapshot.
@@ -76,23 +79,27 @@ package struct SnapshotStore {
 
     /// - Parameter blobs: the digests of its files and of its manifest.
     package func insert(_ snapshot: DataSnapshot, blobs: Set<ContentDigest>) throws {
-        try tx.run(Self.insertSnapshot, [
-            "id": .text(snapshot.id), "project": .text(snapshot.project.rawValue), "dataset": .text(snapshot.dataset),
-            "manifest": .text(snapshot.manifestDigest.rawValue), "size": .integer(snapshot.sizeBytes), "files": .integer(snapshot.fileCount),
-            "created": .integer(snapshot.createdAt.milliseconds), "by": .text(snapshot.createdBy), "expires": .integer(snapshot.expiresAt?.milliseconds),
-            "label": .text(snapshot.label), "source_environment": .text(snapshot.lineage?.environment.rawValue),
-            "source_snapshot": .text(snapshot.lineage?.snapshot), "recipe": .text(snapshot.lineage?.recipe.rawValue),
-            "tables": .text(try CanonicalJSON.text(snapshot.tables)), "verdict": .text(snapshot.checks.verdict.rawValue),
-        ])
+        try tx.run(
+            Self.insertSnapshot,
+            [
+                "id": .text(snapshot.id), "project": .text(snapshot.project.rawValue), "dataset": .text(snapshot.dataset),
+                "manifest": .text(snapshot.manifestDigest.rawValue), "size": .integer(snapshot.sizeBytes), "files": .integer(snapshot.fileCount),
+                "created": .integer(snapshot.createdAt.milliseconds), "by": .text(snapshot.createdBy), "expires": .integer(snapshot.expiresAt?.milliseconds),
+                "label": .text(snapshot.label), "source_environment": .text(snapshot.lineage?.environment.rawValue),
+                "source_snapshot": .text(snapshot.lineage?.snapshot), "recipe": .text(snapshot.lineage?.recipe.rawValue),
+                "tables": .text(try CanonicalJSON.text(snapshot.tables)), "verdict": .text(snapshot.checks.verdict.rawValue),
+            ])
         for digest in blobs { try tx.run(Self.insertBlob, ["digest": .text(digest.rawValue), "snapshot": .text(snapshot.id)]) }
         if snapshot.checks.verdict != .none { try add(snapshot.checks, to: snapshot.id) }
     }
 
     /// A later outcome counts; earlier ones stay.
     package func add(_ outcome: CheckOutcome, to id: String) throws {
-        try tx.run(Self.insertCheck, [
-            "snapshot": .text(id), "at": .integer(outcome.at?.milliseconds ?? 0), "outcome": .text(try CanonicalJSON.text(outcome)),
-        ])
+        try tx.run(
+            Self.insertCheck,
+            [
+                "snapshot": .text(id), "at": .integer(outcome.at?.milliseconds ?? 0), "outcome": .text(try CanonicalJSON.text(outcome)),
+            ])
         try tx.run(Self.setVerdict, ["id": .text(id), "verdict": .text(outcome.verdict.rawValue)])
     }
 
@@ -125,9 +132,11 @@ package struct SnapshotStore {
     }
 
     package func recordUpload(_ digest: ContentDigest, size: Int64, project: ProjectName, by: Principal, at: Timestamp) throws {
-        try tx.run(Self.upsertUpload, [
-            "digest": .text(digest.rawValue), "project": .text(project.rawValue), "size": .integer(size), "at": .integer(at.milliseconds), "by": .text(by.raw),
-        ])
+        try tx.run(
+            Self.upsertUpload,
+            [
+                "digest": .text(digest.rawValue), "project": .text(project.rawValue), "size": .integer(size), "at": .integer(at.milliseconds), "by": .text(by.raw),
+            ])
     }
 
     package func isUploaded(_ digest: ContentDigest, project: ProjectName) throws -> Bool {
@@ -165,44 +174,62 @@ package struct SnapshotStore {
 }
 
 extension SnapshotStore {
-    private static let newestUsable = Statement("snapshot.newest", """
+    private static let newestUsable = Statement(
+        "snapshot.newest",
+        """
         SELECT * FROM data_snapshot
         WHERE project = :project AND dataset = :dataset AND removed_at_ms IS NULL AND verdict <> 'failed'
             AND (:now IS NULL OR expires_at_ms IS NULL OR expires_at_ms > :now)
         ORDER BY seq DESC LIMIT 1
         """)
-    private static let byPrefix = Statement("snapshot.byPrefix", """
+    private static let byPrefix = Statement(
+        "snapshot.byPrefix",
+        """
         SELECT * FROM data_snapshot
         WHERE id >= :from AND id < :to AND (:dataset IS NULL OR dataset = :dataset) AND (:project IS NULL OR project = :project)
         ORDER BY id LIMIT 2
         """)
-    private static let byTag = Statement("snapshot.byTag", """
+    private static let byTag = Statement(
+        "snapshot.byTag",
+        """
         SELECT s.* FROM data_tag t JOIN data_snapshot s ON s.id = t.snapshot
         WHERE t.project = :project AND t.dataset = :dataset AND t.tag = :tag AND s.removed_at_ms IS NULL
         """)
     private static let seqOf = Statement("snapshot.seqOf", "SELECT seq FROM data_snapshot WHERE id = :id")
-    private static let page = Statement("snapshot.page", """
+    private static let page = Statement(
+        "snapshot.page",
+        """
         SELECT * FROM data_snapshot
         WHERE (:project IS NULL OR project = :project) AND (:dataset IS NULL OR dataset = :dataset) AND (:before IS NULL OR seq < :before)
             AND (:removed = 1 OR removed_at_ms IS NULL)
         ORDER BY seq DESC LIMIT :limit
         """)
-    private static let datasetNames = Statement("snapshot.datasets", """
+    private static let datasetNames = Statement(
+        "snapshot.datasets",
+        """
         SELECT DISTINCT dataset FROM data_snapshot WHERE project = :project AND removed_at_ms IS NULL ORDER BY dataset LIMIT 1000
         """)
     private static let projectNames = Statement("snapshot.projects", "SELECT DISTINCT project FROM data_snapshot ORDER BY project LIMIT 10000")
-    private static let byManifest = Statement("snapshot.byManifest", """
+    private static let byManifest = Statement(
+        "snapshot.byManifest",
+        """
         SELECT * FROM data_snapshot
         WHERE manifest_digest = :digest AND project = :project AND dataset = :dataset AND removed_at_ms IS NULL ORDER BY seq DESC LIMIT 1
         """)
-    private static let lastRefreshed = Statement("snapshot.lastRefreshed", """
+    private static let lastRefreshed = Statement(
+        "snapshot.lastRefreshed",
+        """
         SELECT * FROM data_snapshot
         WHERE project = :project AND dataset = :dataset AND removed_at_ms IS NULL AND recipe_digest IS NOT NULL ORDER BY seq DESC LIMIT 1
         """)
-    private static let pastExpiry = Statement("snapshot.expired", """
+    private static let pastExpiry = Statement(
+        "snapshot.expired",
+        """
         SELECT * FROM data_snapshot WHERE expires_at_ms <= :now AND removed_at_ms IS NULL ORDER BY expires_at_ms LIMIT :limit
         """)
-    private static let insertSnapshot = Statement("snapshot.insert", """
+    private static let insertSnapshot = Statement(
+        "snapshot.insert",
+        """
         INSERT INTO data_snapshot (
             id, seq, project, dataset, manifest_digest, size_bytes, file_count, created_at_ms, created_by, expires_at_ms, label,
             source_environment, source_snapshot, recipe_digest, tables, verdict)
@@ -211,33 +238,45 @@ extension SnapshotStore {
             :source_environment, :source_snapshot, :recipe, :tables, :verdict)
         """)
     private static let insertBlob = Statement("snapshot.insertBlob", "INSERT INTO data_snapshot_blob (digest, snapshot) VALUES (:digest, :snapshot)")
-    private static let insertCheck = Statement("snapshot.insertCheck", """
+    private static let insertCheck = Statement(
+        "snapshot.insertCheck",
+        """
         INSERT INTO data_check (snapshot, seq, at_ms, outcome)
         VALUES (:snapshot, (SELECT COALESCE(MAX(seq), 0) + 1 FROM data_check WHERE snapshot = :snapshot), :at, :outcome)
         """)
     private static let setVerdict = Statement("snapshot.setVerdict", "UPDATE data_snapshot SET verdict = :verdict WHERE id = :id")
     private static let newestCheck = Statement("snapshot.newestCheck", "SELECT outcome FROM data_check WHERE snapshot = :id ORDER BY seq DESC LIMIT 1")
-    private static let tagTarget = Statement("snapshot.tagTarget", """
+    private static let tagTarget = Statement(
+        "snapshot.tagTarget",
+        """
         SELECT snapshot FROM data_tag WHERE project = :project AND dataset = :dataset AND tag = :tag
         """)
-    private static let upsertTag = Statement("snapshot.upsertTag", """
+    private static let upsertTag = Statement(
+        "snapshot.upsertTag",
+        """
         INSERT INTO data_tag (project, dataset, tag, snapshot, at_ms, by_principal) VALUES (:project, :dataset, :tag, :snapshot, :at, :by)
         ON CONFLICT (project, dataset, tag) DO UPDATE SET snapshot = excluded.snapshot, at_ms = excluded.at_ms, by_principal = excluded.by_principal
         """)
     private static let tagsOf = Statement("snapshot.tagsOf", "SELECT tag FROM data_tag WHERE snapshot = :id ORDER BY tag")
     private static let deleteTags = Statement("snapshot.deleteTags", "DELETE FROM data_tag WHERE snapshot = :id")
     private static let setRemoved = Statement("snapshot.remove", "UPDATE data_snapshot SET removed_at_ms = :at WHERE id = :id AND removed_at_ms IS NULL")
-    private static let blobHolder = Statement("snapshot.blobHolder", """
+    private static let blobHolder = Statement(
+        "snapshot.blobHolder",
+        """
         SELECT s.* FROM data_snapshot_blob b JOIN data_snapshot s ON s.id = b.snapshot
         WHERE b.digest = :digest AND (:project IS NULL OR s.project = :project) AND s.removed_at_ms IS NULL ORDER BY s.seq DESC LIMIT 1
         """)
-    private static let upsertUpload = Statement("snapshot.recordUpload", """
+    private static let upsertUpload = Statement(
+        "snapshot.recordUpload",
+        """
         INSERT INTO data_upload (digest, project, size_bytes, at_ms, by_principal) VALUES (:digest, :project, :size, :at, :by)
         ON CONFLICT (digest, project) DO UPDATE SET at_ms = excluded.at_ms, by_principal = excluded.by_principal
         """)
     private static let uploadOfProject = Statement("snapshot.upload", "SELECT 1 AS found FROM data_upload WHERE digest = :digest AND project = :project")
     private static let deleteUploads = Statement("snapshot.forgetUploads", "DELETE FROM data_upload WHERE at_ms < :before")
-    private static let orphanBlobs = Statement("snapshot.orphans", """
+    private static let orphanBlobs = Statement(
+        "snapshot.orphans",
+        """
         SELECT DISTINCT b.digest FROM data_snapshot_blob b JOIN data_snapshot s ON s.id = b.snapshot
         WHERE s.removed_at_ms < :mark
             AND NOT EXISTS (

@@ -26,9 +26,10 @@ extension DataChecks {
         for rule in self.tables {
             guard let table = rule.name.map({ name in tables.first { $0.name == name } }) ?? (tables.count == 1 ? tables[0] : tables.first { $0.name == "data" }) else {
                 let known = tables.map(\.name).joined(separator: ", ")
-                settled.append(.init(
-                    name: "table \(rule.name ?? "data")", severity: rule.severity, holds: false,
-                    message: "there is no table '\(rule.name ?? "data")' (tables: \(known.isEmpty ? "none" : known))"))
+                settled.append(
+                    .init(
+                        name: "table \(rule.name ?? "data")", severity: rule.severity, holds: false,
+                        message: "there is no table '\(rule.name ?? "data")' (tables: \(known.isEmpty ? "none" : known))"))
                 continue
             }
             settled += Self.rows(rule, table)
@@ -39,17 +40,20 @@ extension DataChecks {
                     continue
                 }
                 if let type = column.type {
-                    settled.append(.init(
-                        name: "type of \(column.name)", severity: column.severity, holds: found.type.uppercased() == type, message: "the type is \(found.type), expected \(type)"))
+                    settled.append(
+                        .init(
+                            name: "type of \(column.name)", severity: column.severity, holds: found.type.uppercased() == type,
+                            message: "the type is \(found.type), expected \(type)"))
                 }
                 open += Self.questions(column, type: found.type, table: table.name)
             }
             if rule.isClosed {
                 let listed = Set(rule.columns.map { $0.name.lowercased() })
                 let extra = table.columns.map(\.name).filter { !listed.contains($0.lowercased()) }
-                settled.append(.init(
-                    name: "columns of \(table.name)", severity: rule.severity, holds: extra.isEmpty,
-                    message: extra.isEmpty ? "every column is listed" : "columns that are not listed: \(extra.joined(separator: ", "))"))
+                settled.append(
+                    .init(
+                        name: "columns of \(table.name)", severity: rule.severity, holds: extra.isEmpty,
+                        message: extra.isEmpty ? "every column is listed" : "columns that are not listed: \(extra.joined(separator: ", "))"))
             }
             open += rule.unique.map { Self.unique($0, severity: rule.severity, table: table.name) }
         }
@@ -68,10 +72,11 @@ extension DataChecks {
         let from = "SELECT * FROM \(DuckDB.identifier(table)) WHERE "
         var questions: [Question] = []
         if let nulls = column.nulls {
-            questions.append(Question(
-                name: "nulls of \(column.name)", severity: column.severity, broken: from + "\(name) IS NULL",
-                says: { broken, total in "\(percent(broken, total)) of rows lack a value, at most \(percent(nulls)) may" },
-                holds: { broken, total in Double(broken) <= nulls * Double(total) }, table: table))
+            questions.append(
+                Question(
+                    name: "nulls of \(column.name)", severity: column.severity, broken: from + "\(name) IS NULL",
+                    says: { broken, total in "\(percent(broken, total)) of rows lack a value, at most \(percent(nulls)) may" },
+                    holds: { broken, total in Double(broken) <= nulls * Double(total) }, table: table))
         }
         if let bounds = column.bounds {
             let quoted = TableFolder.isInteger(type) ? "DOUBLE" : type
@@ -79,21 +84,24 @@ extension DataChecks {
                 bounds.min.map { "\(name) < CAST(\(DuckDB.literal($0)) AS \(quoted))" }, bounds.max.map { "\(name) > CAST(\(DuckDB.literal($0)) AS \(quoted))" },
             ].compactMap(\.self)
             let wanted = [bounds.min.map { "from \($0)" }, bounds.max.map { "to \($0)" }].compactMap(\.self).joined(separator: " ")
-            questions.append(Question(
-                name: "range of \(column.name)", severity: column.severity, broken: from + conditions.joined(separator: " OR "),
-                says: { broken, _ in "\(broken) rows lie outside \(wanted)" }, table: table))
+            questions.append(
+                Question(
+                    name: "range of \(column.name)", severity: column.severity, broken: from + conditions.joined(separator: " OR "),
+                    says: { broken, _ in "\(broken) rows lie outside \(wanted)" }, table: table))
         }
         if let values = column.values {
-            questions.append(Question(
-                name: "values of \(column.name)", severity: column.severity,
-                broken: from + "\(name) IS NOT NULL AND CAST(\(name) AS VARCHAR) NOT IN (\(values.map(DuckDB.literal).joined(separator: ", ")))",
-                says: { broken, _ in "\(broken) rows hold another value than the \(values.count) listed" }, table: table))
+            questions.append(
+                Question(
+                    name: "values of \(column.name)", severity: column.severity,
+                    broken: from + "\(name) IS NOT NULL AND CAST(\(name) AS VARCHAR) NOT IN (\(values.map(DuckDB.literal).joined(separator: ", ")))",
+                    says: { broken, _ in "\(broken) rows hold another value than the \(values.count) listed" }, table: table))
         }
         if let pattern = column.pattern {
-            questions.append(Question(
-                name: "pattern of \(column.name)", severity: column.severity,
-                broken: from + "\(name) IS NOT NULL AND NOT regexp_full_match(CAST(\(name) AS VARCHAR), \(DuckDB.literal(pattern)))",
-                says: { broken, _ in "\(broken) rows do not match \(pattern)" }, table: table))
+            questions.append(
+                Question(
+                    name: "pattern of \(column.name)", severity: column.severity,
+                    broken: from + "\(name) IS NOT NULL AND NOT regexp_full_match(CAST(\(name) AS VARCHAR), \(DuckDB.literal(pattern)))",
+                    says: { broken, _ in "\(broken) rows do not match \(pattern)" }, table: table))
         }
         if column.isUnique { questions.append(unique([column.name], severity: column.severity, table: table)) }
         return questions
@@ -120,8 +128,11 @@ extension DataChecks {
         let (settled, open) = questions(of: tables)
         let views = folder.views(tables)
         var results = settled
-        let counts = open.isEmpty ? [] : try await duckDB.answers(
-            views + open.map { "SELECT count(*) AS n FROM (\($0.broken));" }.joined(separator: "\n"), in: [folder.folder])
+        let counts =
+            open.isEmpty
+            ? []
+            : try await duckDB.answers(
+                views + open.map { "SELECT count(*) AS n FROM (\($0.broken));" }.joined(separator: "\n"), in: [folder.folder])
         guard counts.count == open.count else { throw SlipwayError.fault("DuckDB gave \(counts.count) answers to \(open.count) checks.") }
         for (question, count) in zip(open, counts) {
             let broken = count.first?.int("n") ?? 0
@@ -148,7 +159,9 @@ extension DataChecks {
         let holds = question.holds(broken, total)
         var sample: [JSONValue] = []
         if !holds {
-            sample = try await duckDB.rows(views + "SELECT * FROM (\(question.broken)) LIMIT \(Self.sampleMax)", in: [folder.folder]).map { .object($0.values.mapValues(Self.finite)) }
+            sample = try await duckDB.rows(views + "SELECT * FROM (\(question.broken)) LIMIT \(Self.sampleMax)", in: [folder.folder]).map {
+                .object($0.values.mapValues(Self.finite))
+            }
         }
         return .init(name: question.name, severity: question.severity, holds: holds, message: question.says(broken, total), sample: sample)
     }

@@ -129,9 +129,11 @@ package final class RefreshService: DataRefresh, Sendable {
         if let refusal = offered.refusal(in: environment) { throw refusal }
         throw SlipwayError(
             .blocked, "The recipe for '\(dataset)' in \(environment.rawValue) is not adopted.",
-            reasons: [.init(
-                "Recipe \(offered.digest.short) of commit \(offered.commit.prefix(12)) waits for a steward.",
-                remedy: "slipway data adopt \(environment.rawValue)/\(dataset) \(offered.digest.short) --project \(project)")])
+            reasons: [
+                .init(
+                    "Recipe \(offered.digest.short) of commit \(offered.commit.prefix(12)) waits for a steward.",
+                    remedy: "slipway data adopt \(environment.rawValue)/\(dataset) \(offered.digest.short) --project \(project)")
+            ])
     }
 
     private func make(by recipe: RefreshRecipe, _ attempt: RefreshAttempt, _ principal: Principal) async throws -> String? {

@@ -85,10 +85,11 @@ struct RefreshTransform: Sendable {
             }
         }
         let condition = refresh.sample < 1 ? " WHERE \(MaskingSQL.sample(refresh.sample))" : ""
-        let format = switch file.format {
-        case .parquet: "(FORMAT parquet, COMPRESSION zstd)"
-        case .csv: "(FORMAT csv, HEADER true\(file.local.pathExtension == "gz" ? ", COMPRESSION gzip" : ""))"
-        }
+        let format =
+            switch file.format {
+            case .parquet: "(FORMAT parquet, COMPRESSION zstd)"
+            case .csv: "(FORMAT csv, HEADER true\(file.local.pathExtension == "gz" ? ", COMPRESSION gzip" : ""))"
+            }
         let select = "SELECT \(list.joined(separator: ", ")) FROM \(file.source(asText: true)) AS source_row\(condition)"
         return ("COPY (\(select)) TO \(DuckDB.literal(output.path)) \(format);", output)
     }

@@ -50,7 +50,8 @@ package struct SnapshotKeeper: Service {
         await attempt("sweep") {
             let sweep = try await snapshots.sweep()
             if !sweep.removed.isEmpty || sweep.bytesFreed > 0 {
-                snapshots.logger.notice("data swept", metadata: ["environment": "\(snapshots.environment.rawValue)", "removed": "\(sweep.removed.count)", "bytes": "\(sweep.bytesFreed)"])
+                snapshots.logger.notice(
+                    "data swept", metadata: ["environment": "\(snapshots.environment.rawValue)", "removed": "\(sweep.removed.count)", "bytes": "\(sweep.bytesFreed)"])
             }
         }
     }

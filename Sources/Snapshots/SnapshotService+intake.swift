@@ -92,7 +92,8 @@ extension SnapshotService {
         try await requireUploaded(manifest, project: request.project)
         let digest = try manifest.digest()
         if let known = try await realm.database.read({ tx in try SnapshotStore(tx: tx).list(dataset: dataset, project: request.project, limit: 1).first }),
-            known.manifestDigest == digest, known.lineage == nil {
+            known.manifestDigest == digest, known.lineage == nil
+        {
             guard let tag, !known.tags.contains(tag) else { return (known, false) }
             return (try await self.tag(known.id, of: dataset, project: request.project, as: tag, by: caller), false)
         }

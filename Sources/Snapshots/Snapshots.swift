@@ -95,7 +95,9 @@ package final class SnapshotService: Sendable {
     package func file(of digest: ContentDigest, by caller: Caller) async throws -> URL {
         try caller.requireSomebody()
         let environment = environment
-        let projects: [ProjectName?] = caller.isSystem ? [nil]
+        let projects: [ProjectName?] =
+            caller.isSystem
+            ? [nil]
             : caller.readableProjects(in: environment).filter { caller.may(.readData, project: $0, environment: environment) }.sorted { $0.rawValue < $1.rawValue }
         let holder = try await realm.database.read { tx -> DataSnapshot? in
             for project in projects {

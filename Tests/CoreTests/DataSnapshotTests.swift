@@ -23,19 +23,23 @@ struct DataSnapshotTests {
         #expect(try FileManifest(files: moved).digest() != first)
     }
 
-    @Test("a path that leaves its folder, hides a NUL or is endless is refused", arguments: [
-        "../x", "a/../../x", "/etc/passwd", "a//b", "", ".", "a/./b", "a\0b", "a\\b", String(repeating: "x", count: 10 << 20), String(repeating: "x", count: 256),
-    ])
+    @Test(
+        "a path that leaves its folder, hides a NUL or is endless is refused",
+        arguments: [
+            "../x", "a/../../x", "/etc/passwd", "a//b", "", ".", "a/./b", "a\0b", "a\\b", String(repeating: "x", count: 10 << 20), String(repeating: "x", count: 256),
+        ])
     func hostilePaths(path: String) {
         let error = #expect(throws: SlipwayError.self) { try FileManifest(files: [.init(path: path, digest: ContentDigest(of: ""), size: 0)]) }
         #expect(error?.code == .invalidArgument)
         #expect((error?.message.utf8.count ?? 0) < 200)
     }
 
-    @Test("references are read", arguments: [
-        ("flights", nil, "flights", nil), ("prod/flights@2013-03", "prod", "flights", "2013-03"), ("flights@latest", nil, "flights", nil),
-        ("dev/a_b-1@0123abcd", "dev", "a_b-1", "0123abcd"),
-    ] as [(String, String?, String, String?)])
+    @Test(
+        "references are read",
+        arguments: [
+            ("flights", nil, "flights", nil), ("prod/flights@2013-03", "prod", "flights", "2013-03"), ("flights@latest", nil, "flights", nil),
+            ("dev/a_b-1@0123abcd", "dev", "a_b-1", "0123abcd"),
+        ] as [(String, String?, String, String?)])
     func references(text: String, environment: String?, dataset: String, version: String?) throws {
         let reference = try SnapshotReference(parsing: text)
         #expect(reference.environment?.rawValue == environment)
@@ -106,10 +110,14 @@ struct DataSnapshotTests {
         let realm = try await TestRealm(.dev)
         let columns = Dictionary(grouping: BlobReferences.textColumns(of: Migrations.realm), by: \.table).mapValues { Set($0.map(\.column)) }
         let actual = try await realm.database.read { tx in
-            try tx.all(Statement("test.schema", """
-                SELECT m.name AS t, p.name AS c FROM sqlite_master m JOIN pragma_table_info(m.name) p
-                WHERE m.type = 'table' AND p.type = 'TEXT' AND m.name NOT LIKE 'sqlite_%' AND m.name <> 'schema_migration'
-                """)).map { ($0.text("t"), $0.text("c")) }
+            try tx.all(
+                Statement(
+                    "test.schema",
+                    """
+                    SELECT m.name AS t, p.name AS c FROM sqlite_master m JOIN pragma_table_info(m.name) p
+                    WHERE m.type = 'table' AND p.type = 'TEXT' AND m.name NOT LIKE 'sqlite_%' AND m.name <> 'schema_migration'
+                    """)
+            ).map { ($0.text("t"), $0.text("c")) }
         }
         #expect(actual.count > 50)
         for (table, column) in actual { #expect(columns[table]?.contains(column) == true, "\(table).\(column) is not looked at") }

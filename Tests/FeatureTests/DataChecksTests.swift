@@ -20,7 +20,8 @@ struct DataChecksTests {
     @Test("checks that hold pass; a dataset without checks says nothing")
     func passing() async throws {
         #expect(try await verdict(nil).verdict == .none)
-        let outcome = try await verdict("""
+        let outcome = try await verdict(
+            """
             rows: { min: 4, max: 4 }
             columns:
               id: { type: BIGINT, nulls: 0, min: 1, max: 3 }
@@ -37,19 +38,21 @@ struct DataChecksTests {
         #expect(outcome.checksDigest != nil)
     }
 
-    @Test("a broken check says what was found, with a few of the rows", arguments: [
-        ("rows: { min: 5 }", "rows of data", "4 rows, expected at least 5", 0),
-        ("columns: { id: { type: VARCHAR } }", "type of id", "the type is BIGINT, expected VARCHAR", 0),
-        ("columns: { gate: {} }", "column gate", "the column 'gate' is missing", 0),
-        ("columns: { delay: { nulls: 0.2 } }", "nulls of delay", "25.0 % of rows lack a value, at most 20.0 % may", 1),
-        ("columns: { delay: { min: -60, max: 4.5 } }", "range of delay", "2 rows lie outside from -60 to 4.5", 2),
-        ("columns: { origin: { values: [JFK, LGA, EWR] } }", "values of origin", "1 rows hold another value than the 3 listed", 1),
-        ("columns: { tail: { pattern: 'N[0-9]+' } }", "pattern of tail", "1 rows do not match N[0-9]+", 1),
-        ("columns: { id: { unique: true } }", "unique id", "1 values appear more than once", 1),
-        ("columns: { id: {} }\nclosed: true", "columns of data", "columns that are not listed: origin, delay, tail", 0),
-        ("sql: [{ name: known, rows: \"SELECT id FROM data WHERE origin = 'XXX'\" }]", "known", "1 rows break it", 1),
-        ("tables: { weather: { rows: { min: 1 } } }", "table weather", "there is no table 'weather' (tables: data)", 0),
-    ])
+    @Test(
+        "a broken check says what was found, with a few of the rows",
+        arguments: [
+            ("rows: { min: 5 }", "rows of data", "4 rows, expected at least 5", 0),
+            ("columns: { id: { type: VARCHAR } }", "type of id", "the type is BIGINT, expected VARCHAR", 0),
+            ("columns: { gate: {} }", "column gate", "the column 'gate' is missing", 0),
+            ("columns: { delay: { nulls: 0.2 } }", "nulls of delay", "25.0 % of rows lack a value, at most 20.0 % may", 1),
+            ("columns: { delay: { min: -60, max: 4.5 } }", "range of delay", "2 rows lie outside from -60 to 4.5", 2),
+            ("columns: { origin: { values: [JFK, LGA, EWR] } }", "values of origin", "1 rows hold another value than the 3 listed", 1),
+            ("columns: { tail: { pattern: 'N[0-9]+' } }", "pattern of tail", "1 rows do not match N[0-9]+", 1),
+            ("columns: { id: { unique: true } }", "unique id", "1 values appear more than once", 1),
+            ("columns: { id: {} }\nclosed: true", "columns of data", "columns that are not listed: origin, delay, tail", 0),
+            ("sql: [{ name: known, rows: \"SELECT id FROM data WHERE origin = 'XXX'\" }]", "known", "1 rows break it", 1),
+            ("tables: { weather: { rows: { min: 1 } } }", "table weather", "there is no table 'weather' (tables: data)", 0),
+        ])
     func failing(checks: String, name: String, message: String, rows: Int) async throws {
         let outcome = try await verdict(checks)
         #expect(outcome.verdict == .failed)
@@ -72,10 +75,12 @@ struct DataChecksTests {
         #expect(file.message?.contains("'typ'") == true)
     }
 
-    @Test("a mistake in a checks file names its line and the fix", arguments: [
-        ("columns: [a]", "Line 1"), ("rows: { min: many }", "'many'"), ("columns:\n  a: { nulls: 7 }", "Line 2"), ("sql:\n  - { name: x }", "Line 2"), (": :\n -", "YAML"),
-        ("severity: harsh", "'harsh'"), ("columns:\n  a:\n    unique: perhaps", "Line 3"), ("", "empty"),
-    ])
+    @Test(
+        "a mistake in a checks file names its line and the fix",
+        arguments: [
+            ("columns: [a]", "Line 1"), ("rows: { min: many }", "'many'"), ("columns:\n  a: { nulls: 7 }", "Line 2"), ("sql:\n  - { name: x }", "Line 2"), (": :\n -", "YAML"),
+            ("severity: harsh", "'harsh'"), ("columns:\n  a:\n    unique: perhaps", "Line 3"), ("", "empty"),
+        ])
     func mistakes(text: String, mention: String) {
         let error = #expect(throws: SlipwayError.self) { try DataChecks(parsing: Array(text.utf8)) }
         #expect(error?.message.contains(mention) == true, "\(error?.message ?? "")")

@@ -58,20 +58,22 @@ struct DataRoutesTests {
         #expect(try await server.send(.delete, "\(base)/flights/snapshots/2013-03?project=flights", token: sam).status == .forbidden)
     }
 
-    @Test("bad input is refused with what to do", arguments: [
-        ("POST", "/api/v1/prod/data/flights/snapshots?project=flights", #"{"files":[{"path":"../x","sha256":"\#(ContentDigest(of: "x"))","size_bytes":1}]}"#, 400),
-        ("POST", "/api/v1/prod/data/flights/snapshots?project=flights", #"{"files":[]}"#, 400),
-        ("POST", "/api/v1/prod/data/flights/snapshots?project=flights", #"{"files":[{"path":"x","sha256":"xyz","size_bytes":1}]}"#, 400),
-        ("POST", "/api/v1/prod/data/flights/snapshots?project=flights", #"{"files":[{"path":"x","sha256":"\#(ContentDigest(of: "x"))","size_bytes":1}]}"#, 409),
-        ("POST", "/api/v1/prod/data/Flights/snapshots?project=flights", #"{"files":[{"path":"x","sha256":"\#(ContentDigest(of: "x"))","size_bytes":1}]}"#, 400),
-        ("POST", "/api/v1/prod/data/flights/snapshots", #"{"files":[]}"#, 400),
-        ("POST", "/api/v1/moon/data/flights/snapshots?project=flights", #"{"files":[]}"#, 400),
-        ("GET", "/api/v1/prod/data/flights/snapshots/none?project=flights", nil, 404),
-        ("GET", "/api/v1/prod/data/flights/snapshots?project=flights&limit=100000", nil, 400),
-        ("POST", "/api/v1/stage/data/flights/refresh?project=flights", "{}", 404),
-        ("POST", "/api/v1/stage/data/flights/recipes/0123456789/adopt?project=flights", "{}", 404),
-        ("POST", "/api/v1/stage/data/missing?project=flights", #"{"digests":[]}"#, 403),
-    ] as [(String, String, String?, Int)])
+    @Test(
+        "bad input is refused with what to do",
+        arguments: [
+            ("POST", "/api/v1/prod/data/flights/snapshots?project=flights", #"{"files":[{"path":"../x","sha256":"\#(ContentDigest(of: "x"))","size_bytes":1}]}"#, 400),
+            ("POST", "/api/v1/prod/data/flights/snapshots?project=flights", #"{"files":[]}"#, 400),
+            ("POST", "/api/v1/prod/data/flights/snapshots?project=flights", #"{"files":[{"path":"x","sha256":"xyz","size_bytes":1}]}"#, 400),
+            ("POST", "/api/v1/prod/data/flights/snapshots?project=flights", #"{"files":[{"path":"x","sha256":"\#(ContentDigest(of: "x"))","size_bytes":1}]}"#, 409),
+            ("POST", "/api/v1/prod/data/Flights/snapshots?project=flights", #"{"files":[{"path":"x","sha256":"\#(ContentDigest(of: "x"))","size_bytes":1}]}"#, 400),
+            ("POST", "/api/v1/prod/data/flights/snapshots", #"{"files":[]}"#, 400),
+            ("POST", "/api/v1/moon/data/flights/snapshots?project=flights", #"{"files":[]}"#, 400),
+            ("GET", "/api/v1/prod/data/flights/snapshots/none?project=flights", nil, 404),
+            ("GET", "/api/v1/prod/data/flights/snapshots?project=flights&limit=100000", nil, 400),
+            ("POST", "/api/v1/stage/data/flights/refresh?project=flights", "{}", 404),
+            ("POST", "/api/v1/stage/data/flights/recipes/0123456789/adopt?project=flights", "{}", 404),
+            ("POST", "/api/v1/stage/data/missing?project=flights", #"{"digests":[]}"#, 403),
+        ] as [(String, String, String?, Int)])
     func badInput(method: String, path: String, body: String?, status: Int) async throws {
         let server = try await server()
         let answer = try await server.send(.init(method)!, path, token: try await server.token("sam"), body: body)

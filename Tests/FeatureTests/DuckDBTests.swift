@@ -13,10 +13,13 @@ struct DuckDBTests {
 
     @Test("rows keep their types: numbers, texts with escapes, nothing, NaN, lists")
     func types() async throws {
-        let row = try #require(try await duckDB.rows("""
-            SELECT 1 AS i, 9223372036854775807 AS big, 1.5::DOUBLE AS d, 'nan'::DOUBLE AS nan, '-inf'::DOUBLE AS inf, 'a"b\\c' || chr(10) || '😀é' AS t,
-                NULL AS n, true AS b, [1, NULL] AS l, {'x': 'y'} AS s, 1.25::DECIMAL(4, 2) AS dec, 170141183460469231731687303715884105727::HUGEINT AS huge
-            """).first)
+        let row = try #require(
+            try await duckDB.rows(
+                """
+                SELECT 1 AS i, 9223372036854775807 AS big, 1.5::DOUBLE AS d, 'nan'::DOUBLE AS nan, '-inf'::DOUBLE AS inf, 'a"b\\c' || chr(10) || '😀é' AS t,
+                    NULL AS n, true AS b, [1, NULL] AS l, {'x': 'y'} AS s, 1.25::DECIMAL(4, 2) AS dec, 170141183460469231731687303715884105727::HUGEINT AS huge
+                """
+            ).first)
         #expect(row.int("i") == 1)
         #expect(row.int("big") == .max)
         #expect(row.double("d") == 1.5)
@@ -68,9 +71,11 @@ struct DuckDBTests {
         }
     }
 
-    @Test("a query of somebody else cannot end its statement and reach the program's own commands", arguments: [
-        "SELECT 1) ;\n.shell touch FILE\n", "SELECT 1\n.shell touch FILE\n", "SELECT 1 -- )\n.shell touch FILE", "SELECT '\n.shell touch FILE\n'",
-    ])
+    @Test(
+        "a query of somebody else cannot end its statement and reach the program's own commands",
+        arguments: [
+            "SELECT 1) ;\n.shell touch FILE\n", "SELECT 1\n.shell touch FILE\n", "SELECT 1 -- )\n.shell touch FILE", "SELECT '\n.shell touch FILE\n'",
+        ])
     func shellEscape(query: String) async throws {
         let folder = try TemporaryFolder()
         let file = folder.url.appending(path: "made")

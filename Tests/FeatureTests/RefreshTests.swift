@@ -16,7 +16,8 @@ struct RefreshTests {
 
     /// Flights and planes that join by a text and by a number.
     private func prodData(_ fixture: SnapshotFixture) async throws -> DataSnapshot {
-        let flights = try await SnapshotFixture.parquet("""
+        let flights = try await SnapshotFixture.parquet(
+            """
             SELECT range AS id, CASE WHEN range % 10 = 0 THEN NULL ELSE 'N' || (range % 37) END AS tailnum, CAST(range % 37 AS INTEGER) AS plane_id, 'private' AS notes
             FROM range(1000)
             """)
@@ -43,11 +44,14 @@ struct RefreshTests {
             #expect(before == after, "the join by \(key)")
             #expect(after.int("n") == (column == "tailnum" ? 900 : 1000))
         }
-        let shape = try #require(try await fixture.ask("""
-            SELECT count(*) FILTER (WHERE tailnum IS NULL) AS nulls, count(*) FILTER (WHERE tailnum LIKE 'N%') AS plain, min(length(tailnum)) AS short,
-                max(length(tailnum)) AS long, count(DISTINCT tailnum) AS n, count(*) FILTER (WHERE plane_id < 37) AS small, min(plane_id) AS least
-            FROM {flights.parquet}
-            """, of: copy, in: .stage).first)
+        let shape = try #require(
+            try await fixture.ask(
+                """
+                SELECT count(*) FILTER (WHERE tailnum IS NULL) AS nulls, count(*) FILTER (WHERE tailnum LIKE 'N%') AS plain, min(length(tailnum)) AS short,
+                    max(length(tailnum)) AS long, count(DISTINCT tailnum) AS n, count(*) FILTER (WHERE plane_id < 37) AS small, min(plane_id) AS least
+                FROM {flights.parquet}
+                """, of: copy, in: .stage
+            ).first)
         let values = Set(try await fixture.ask("SELECT DISTINCT tailnum FROM {planes.parquet}", of: copy, in: .stage).compactMap { $0.text("tailnum") })
         #expect(values == Set(try (0..<37).map { try fixture.masked("N\($0)", project: Self.project) }))
         #expect(shape.int("nulls") == 100)
@@ -261,7 +265,8 @@ struct RefreshTests {
         _ = try await prodData(fixture)
         let recipe = try await fixture.adopt(Self.masked, of: "flights", in: .stage)
         let stage = fixture.realms[.stage]!.realm
-        let left = RefreshAttempt(id: "aaaaaaaaaaaa", project: Self.project, dataset: "flights", recipe: recipe.digest, state: .running, startedAt: fixture.clock.now, by: "user:sam")
+        let left = RefreshAttempt(
+            id: "aaaaaaaaaaaa", project: Self.project, dataset: "flights", recipe: recipe.digest, state: .running, startedAt: fixture.clock.now, by: "user:sam")
         try await stage.database.write { tx in try RecipeStore(tx: tx).insert(left) }
         try FileManager.default.createDirectory(at: stage.directory.appending(path: "scratch/left/out"), withIntermediateDirectories: true)
         let keeper = SnapshotKeeper(snapshots: fixture.snapshots[.stage]!, refreshes: fixture.refreshes[.stage]!)

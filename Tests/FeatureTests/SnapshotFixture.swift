@@ -1,8 +1,8 @@
 import Foundation
 import SlipwayBlobs
 import SlipwayCore
-import SlipwaySQL
 import SlipwayRuntime
+import SlipwaySQL
 import SlipwayStore
 import SlipwayTestSupport
 import Snapshots

@@ -49,7 +49,8 @@ struct DataRecipes: AsyncParsableCommand {
             recipes.map { recipe in
                 [
                     recipe.dataset, String(recipe.digest.prefix(12)), recipe.isInForce ? "in force" : recipe.adoptedAt == nil ? "offered" : "former", recipe.from,
-                    recipe.every, recipe.sample < 1 ? "\(recipe.sample * 100) %" : "all", recipe.mask.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", "),
+                    recipe.every, recipe.sample < 1 ? "\(recipe.sample * 100) %" : "all",
+                    recipe.mask.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", "),
                     String(recipe.commit.prefix(12)), recipe.adoptedBy ?? "",
                 ]
             }, empty: "No recipes in \(environment.rawValue). Declare 'data.<dataset>.refresh.\(environment.rawValue)' in slipway.yaml and push it.")
@@ -68,7 +69,8 @@ struct DataAdopt: AsyncParsableCommand {
         var chosen = digest
         if chosen == nil { chosen = try await offered(client) }
         guard let chosen else {
-            throw SlipwayError.notFound("No recipe waits for '\(dataset.dataset)' in \(dataset.environment.rawValue).", remedy: "See them: slipway data recipes \(dataset.environment.rawValue)")
+            throw SlipwayError.notFound(
+                "No recipe waits for '\(dataset.dataset)' in \(dataset.environment.rawValue).", remedy: "See them: slipway data recipes \(dataset.environment.rawValue)")
         }
         let recipe = try await client.post("\(dataset.datasetPath)/recipes/\(pathPart(chosen))/adopt\(data.query())", WireNothing(), as: WireRecipe.self)
         if data.isJSON { return try Output.json(recipe) }

@@ -28,7 +28,8 @@ enum DataText {
     static func show(_ snapshot: WireSnapshot) {
         Output.record([
             ("snapshot", "\(snapshot.environment)/\(snapshot.dataset)@\(snapshot.id)"), ("project", snapshot.project), ("tags", snapshot.tags.joined(separator: ", ")),
-            ("label", snapshot.label), ("files", "\(snapshot.files), \(size(snapshot.sizeBytes))"), ("manifest", snapshot.manifest), ("created", "\(snapshot.createdAt) by \(snapshot.createdBy)"),
+            ("label", snapshot.label), ("files", "\(snapshot.files), \(size(snapshot.sizeBytes))"), ("manifest", snapshot.manifest),
+            ("created", "\(snapshot.createdAt) by \(snapshot.createdBy)"),
             ("expires", snapshot.expiresAt),
             ("from", snapshot.lineage.map { "\($0.environment)/\(snapshot.dataset)@\($0.snapshot) by recipe \($0.recipe.prefix(12))" }), ("checks", snapshot.verdict),
         ])

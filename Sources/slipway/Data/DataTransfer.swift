@@ -138,7 +138,9 @@ enum LocalFiles {
 
     private static func walk(_ folder: URL) throws -> [String] {
         let keys: Set<URLResourceKey> = [.isRegularFileKey, .isSymbolicLinkKey, .isDirectoryKey]
-        guard let walk = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: Array(keys)) else { throw SlipwayError.notFound("'\(folder.path)' cannot be read.") }
+        guard let walk = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: Array(keys)) else {
+            throw SlipwayError.notFound("'\(folder.path)' cannot be read.")
+        }
         var paths: [String] = []
         for case let file as URL in walk {
             let values = try file.resourceValues(forKeys: keys)
