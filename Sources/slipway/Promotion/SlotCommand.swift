@@ -56,13 +56,14 @@ struct SlotHistoryCommand: AsyncParsableCommand {
         if connection.json { return try Output.json(page) }
         if page.items.isEmpty { Output.note(at.map { "Nothing served at \($0)." } ?? "Nothing has served yet.") }
         for chapter in page.items {
-            Output.record([
+            let fields: [(String, String?)] = [
                 ("from", chapter.from), ("until", chapter.until ?? "now"), ("generation", "\(chapter.generation) (\(chapter.cause))"),
                 ("release", chapter.release ?? "nothing served"), ("model", chapter.model.map { "\($0) version \(chapter.modelVersion ?? 0)" }),
                 ("commit", chapter.commit), ("promotion", chapter.promotion), ("requested by", chapter.requestedBy),
                 ("approved by", chapter.approvedBy.joined(separator: ", ")), ("applied by", chapter.appliedBy), ("policy", chapter.policy),
                 ("trained on", Words.pairs(chapter.trainedOn)), ("checked on", Words.pairs(chapter.checkedOn)), ("way back", chapter.fallback),
-            ])
+            ]
+            Output.record(fields)
             Output.line()
         }
     }
