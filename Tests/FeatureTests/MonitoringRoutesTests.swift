@@ -15,7 +15,7 @@ import Testing
 @Suite("Monitoring's addresses")
 struct MonitoringRoutesTests {
     /// A server with the slot `delay` in prod, and captured rows of April.
-    private func server() async throws -> TestServer {
+    private func prepared() async throws -> TestServer {
         let server = try await TestServer()
         try await server.bootstrap([
             ("ada", [.prod: [.engineer]]), ("vera", [.prod: [.viewer]]), ("dan", [.dev: [.contributor]]),
@@ -42,7 +42,7 @@ struct MonitoringRoutesTests {
 
     @Test("labels arrive at both addresses, the same bytes once", arguments: ["/prod/labels?slot=delay", "/api/v1/prod/labels?slot=delay"])
     func labels(path: String) async throws {
-        let server = try await server()
+        let server = try await prepared()
         let ada = try await server.token("ada")
         let first = try await server.send(.post, path, token: ada, body: "key,label\nF1,1\nF2,0\n", headers: [.contentType: "text/csv"])
         #expect(first.status == .created)
@@ -56,7 +56,7 @@ struct MonitoringRoutesTests {
 
     @Test("a report is made, listed, shown and summed up")
     func report() async throws {
-        let server = try await server()
+        let server = try await prepared()
         let ada = try await server.token("ada")
         let made = try await server.send(
             .post, "/api/v1/prod/drift/delay", token: ada, body: #"{"from": "2013-04-01", "to": "2013-05-01T00:00:00Z", "retrain": false}"#)
@@ -86,8 +86,9 @@ struct MonitoringRoutesTests {
         ("ada", .get, "/api/v1/prod/drift-reports/%25", nil, 404),
     ] as [(String?, HTTPRequest.Method, String, String?, Int)])
     func refusals(user: String?, method: HTTPRequest.Method, path: String, body: String?, status: Int) async throws {
-        let server = try await server()
-        let token = if let user { try await server.token(user) } else { nil as String? }
+        let server = try await prepared()
+        var token: String?
+        if let user { token = try await server.token(user) }
         let answer = try await server.send(method, path, token: token, body: body)
         #expect(answer.status.code == status, "\(answer.text)")
         if status >= 400 { #expect(answer.text.contains(#""message":"#)) }
