@@ -58,8 +58,8 @@ struct MetricRoutes: Sendable {
     }
 
     @Sendable private func history(_ fields: Fields, caller: Caller) async throws -> JSON {
-        // Without a limit everything is wanted; the bound is what a run may sensibly hold.
-        let limit = try fields.int("max_results") == nil ? 10_000_000 : try fields.limit(default: nil, max: Self.historyMax)
+        // Without a limit everything is wanted, up to what fits in memory; a token tells when that is not all.
+        let limit = try fields.int("max_results") == nil ? 1_000_000 : try fields.limit(default: nil, max: Self.historyMax)
         let offset = try fields.offset()
         let page = try await tracking.history(of: fields.required("metric_key"), run: fields.runID(), limit: limit, offset: offset, by: caller)
         return .object { json in

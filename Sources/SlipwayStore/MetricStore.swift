@@ -13,6 +13,7 @@ package struct MetricStore {
     /// the greatest (step, time, value).
     package func log(_ points: [MetricPoint], of run: Run) throws {
         var keys: [String: Int64] = [:]
+        var latest: [Int64: MetricPoint] = [:]
         for point in points {
             let key: Int64
             if let known = keys[point.key] {
@@ -21,20 +22,26 @@ package struct MetricStore {
                 key = try number(of: point.key)
                 keys[point.key] = key
             }
-            let isNaN = point.value.isNaN
-            let values: [String: SQLValue] = [
-                "run": .integer(run.number), "key": .integer(key), "step": .integer(point.step), "at": .integer(point.timestamp),
-                "value": .real(Self.stored(point.value)), "nan": .bool(isNaN),
-            ]
-            guard try tx.run(Self.insert, values) > 0 || point.model != nil else { continue }
-            try tx.run(Self.upsertLatest, values)
-            // A point that names a model which nobody logged is the run's alone, as in MLflow.
+            try tx.run(Self.insert, values(of: point, key, run))
             if let model = point.model, try LoggedModelStore(tx: tx).model(model) != nil {
-                try tx.run(Self.insertOfModel, values.merging([
+                // A point that names a model which nobody logged is the run's alone, as in MLflow.
+                try tx.run(Self.insertOfModel, values(of: point, key, run).merging([
                     "model": .text(model), "dataset": .text(point.datasetName ?? ""), "digest": .text(point.datasetDigest ?? ""),
                 ]) { $1 })
             }
+            if latest[key].map({ Self.rank($0) <= Self.rank(point) }) ?? true { latest[key] = point }
         }
+        // Once per key and batch, however many points it has.
+        for (key, point) in latest { try tx.run(Self.upsertLatest, values(of: point, key, run)) }
+    }
+
+    private static func rank(_ point: MetricPoint) -> (Int64, Int64, Double) { (point.step, point.timestamp, stored(point.value)) }
+
+    private func values(of point: MetricPoint, _ key: Int64, _ run: Run) -> [String: SQLValue] {
+        [
+            "run": .integer(run.number), "key": .integer(key), "step": .integer(point.step), "at": .integer(point.timestamp),
+            "value": .real(Self.stored(point.value)), "nan": .bool(point.value.isNaN),
+        ]
     }
 
     private func number(of key: String) throws -> Int64 {
