@@ -15,6 +15,6 @@ package enum HomeProject {
         if candidates.count == 1, let only = candidates.first { return only }
         throw SlipwayError(
             .notAllowed, "It is not clear which project '\(name.prefix(80))' belongs to; the implicit project exists in dev only.",
-            remedy: "Use a token of a project ('slipway token create --project NAME') or set the tag '\(tag)'.")
+            remedy: "Use a token of a project ('slipway token create LABEL --project NAME') or set the tag '\(tag)'.")
     }
 }
