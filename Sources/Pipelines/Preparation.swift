@@ -56,7 +56,7 @@ struct Preparation: Sendable {
                     throw SlipwayError.notFound(
                         given[dataset].map { "The snapshot '\($0)' of dataset '\(dataset)' is gone from \(environment.rawValue)." }
                             ?? "Dataset '\(dataset)' has no usable snapshot in \(environment.rawValue).",
-                        remedy: "See: slipway data list \(dataset) --project \(execution.project) --environment \(environment.rawValue)")
+                        remedy: "See: slipway data list \(environment.rawValue)/\(dataset) --project \(execution.project)")
                 }
                 found[dataset] = snapshot
             }

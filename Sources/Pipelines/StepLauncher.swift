@@ -14,7 +14,7 @@ package struct StepLauncher: Sendable {
     /// The running binary, or the one beside it when this is a test.
     package static func find() throws -> StepLauncher {
         let own = try Programs.ownBinary()
-        if own.lastPathComponent == "slipway" { return StepLauncher(program: own) }
+        if own.pathExtension != "xctest" { return StepLauncher(program: own) }
         return StepLauncher(program: own.deletingLastPathComponent().appending(path: "slipway"))
     }
 
