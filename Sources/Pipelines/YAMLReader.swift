@@ -133,7 +133,7 @@ struct YAMLMap {
             return try parse(text)
         } catch {
             let refusal = error as? SlipwayError
-            problems.add(node, refusal?.message ?? "'\(text.prefix(80))' does not fit.", fix: refusal?.remedy ?? "See docs/slipway-yaml.md.")
+            problems.add(node, refusal?.message ?? "'\(text.prefix(80))' does not fit.", fix: refusal?.remedy ?? "See docs/project-file.md.")
             return nil
         }
     }
