@@ -60,7 +60,7 @@ def close(story: Story, server: Server, seconds: float) -> None:
         (f"slipway slot history prod/{SLOT}", "what served when, who let it in, on which data"),
         ("slipway promotion list stage", "then: slipway promotion show ID"),
         (f"slipway drift list prod/{SLOT}", "the months again"),
-        ("slipway audit verify prod", "the hash chain"),
+        (f"slipway audit verify prod --project {PROJECT}", "the hash chain"),
         (f"git clone {base}/git/{PROJECT}.git", f"as one of {', '.join(CAST)}"),
         ("make clean-demo", "stops the server and starts over"),
     ])

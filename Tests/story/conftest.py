@@ -51,8 +51,9 @@ class Played:
                     self.done[index] = None
                 except Exception as problem:  # noqa: BLE001: told to every test that stands on it
                     self.done[index] = problem
+                    pytest.fail(f"chapter {index} of the story: {problem}\n{tail(self.story.server.log)}", pytrace=False)
             if self.done[index] is not None:
-                pytest.fail(f"chapter {index} of the story: {self.done[index]}\n{tail(self.story.server.log)}", pytrace=False)
+                pytest.fail(f"chapter {index} of the story did not succeed, see the first test that needed it", pytrace=False)
         return self.story
 
 

@@ -40,7 +40,7 @@ def test_100_mb_of_output_stay_bounded(small):
     ended = run(small, "loud", {"train": "head -c 100000000 /dev/zero | tr '\\\\0' 'x' | fold -w 100; echo finished"})
     assert ended["state"] == "succeeded"
     kept = sum(file.stat().st_size for file in small.server.data.glob(f"dev/executions/{ended['id']}/**/log*"))
-    assert 0 < kept < 40_000_000
+    assert 0 < kept < 70_000_000, "64 MiB are kept"
     assert "finished" in small.log(ended["id"]), "the end is kept"
 
 
@@ -52,7 +52,7 @@ def test_children_go_with_their_step(small):
 
 
 def test_cancel_ends_a_script_that_ignores_sigterm_and_retry_runs_it_again(small):
-    id = small.execution(small.push("deaf", {"train": "trap '' TERM; test -e /tmp/never; echo begun; while :; do sleep 0.1; done"}))["id"]
+    id = small.execution(small.push("deaf", {"train": "trap '' TERM; echo begun; while :; do sleep 0.1; done"}))["id"]
     small.running(id, "train")
     small.ada.run("execution", "cancel", id)
     assert small.ended(id)["state"] == "canceled"

@@ -357,7 +357,7 @@ def test_history_answers_what_served_then(played):
 def test_chain_of_audit_events_holds(played):
     story = played.upto(8)
     for environment in ("stage", "prod"):
-        verdict = story.people.barbara.ask("audit", "verify", environment)
+        verdict = story.people.barbara.ask("audit", "verify", environment, "--project", PROJECT)
         assert verdict["verified"] > 10 and verdict.get("broken") is None
 
 

@@ -1,6 +1,7 @@
 """The public doors: the command line, Git, HTTP. Nothing here looks into the server's folder but for what a person would look up there."""
 
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -194,9 +195,16 @@ def alive(pid: int) -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port that is free now, as are the three above it, where the gateways will listen. Below the range that the system gives to callers."""
+    while True:
+        base = 20_000 + secrets.randbelow(1_200) * 10
+        with contextlib.ExitStack() as held:
+            try:
+                for port in range(base, base + 4):
+                    held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return base
 
 
 def tail(log: pathlib.Path, lines: int = 12) -> str:

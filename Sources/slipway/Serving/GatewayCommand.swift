@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Logging
+import NIOCore
 import Serving
 import SlipwayCore
 import SlipwayRuntime
@@ -47,7 +48,13 @@ struct GatewayRun: AsyncParsableCommand {
         configuration.queueMax = queue
         configuration.deadline = try Duration(parsing: deadline)
         configuration.workerMemoryMax = workerMemory
-        try await Gateway(configuration, logger: logger).run()
+        do {
+            try await Gateway(configuration, logger: logger).run()
+        } catch let error as IOError where error.errnoCode == EADDRINUSE {
+            throw SlipwayError(
+                .unavailable, "Port \(port) is in use, so \(environment.rawValue) cannot answer predictions.",
+                remedy: "Gateways listen on the three ports above the server's. Free it (ss -ltnp 'sport = :\(port)'), or choose another: slipway serve --port PORT")
+        }
     }
 }
 
