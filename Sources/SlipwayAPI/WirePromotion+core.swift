@@ -1,6 +1,5 @@
 import Promotions
 import SlipwayCore
-import SlipwayStore
 import SlipwayWire
 
 extension WireRelease {

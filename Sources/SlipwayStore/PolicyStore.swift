@@ -1,27 +1,6 @@
 import SlipwayCore
 import SlipwaySQL
 
-/// A policy as it was installed.
-package struct InstalledPolicy: Sendable, Hashable {
-    package var project: ProjectName
-    /// 1…; 0 is the one that comes with Slipway.
-    package var version: Int
-    package var policy: Policy
-    /// The YAML as it was written.
-    package var text: String
-    package var installedAt: Timestamp
-    package var installedBy: String
-
-    package init(project: ProjectName, version: Int, policy: Policy, text: String, installedAt: Timestamp, installedBy: String) {
-        self.project = project
-        self.version = version
-        self.policy = policy
-        self.text = text
-        self.installedAt = installedAt
-        self.installedBy = installedBy
-    }
-}
-
 /// The policies of this realm, a version per installation and project; nothing is overwritten.
 package struct PolicyStore {
     let tx: any Transaction

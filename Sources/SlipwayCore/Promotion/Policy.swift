@@ -68,6 +68,27 @@ package struct Policy: Sendable, Hashable, Codable {
     package var evidenceMaxAge: Duration { (from?.evidenceMaxAge ?? "30d").duration }
 }
 
+/// A policy as it was installed.
+package struct InstalledPolicy: Sendable, Hashable {
+    package var project: ProjectName
+    /// 1…; 0 is the one that comes with Slipway.
+    package var version: Int
+    package var policy: Policy
+    /// The YAML as it was written.
+    package var text: String
+    package var installedAt: Timestamp
+    package var installedBy: String
+
+    package init(project: ProjectName, version: Int, policy: Policy, text: String, installedAt: Timestamp, installedBy: String) {
+        self.project = project
+        self.version = version
+        self.policy = policy
+        self.text = text
+        self.installedAt = installedAt
+        self.installedBy = installedBy
+    }
+}
+
 /// So many people of that role.
 package struct ApprovalRule: Sendable, Hashable, Codable {
     package var role: Role
