@@ -153,7 +153,7 @@ final class GatewayFixture: Sendable {
     }
 
     func untilReady(_ revision: Int64 = 1) async throws {
-        try await eventually("revision \(revision) is taken over") { try await self.status().revision == revision }
+        try await eventually("revision \(revision) is taken over") { try await self.link.status().first?.revision == revision }
     }
 
     func status() async throws -> GatewayEndpointStatus { try #require(try await link.status().first) }
