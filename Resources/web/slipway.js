@@ -68,8 +68,7 @@ function draw(figure) {
     colors: names.slice(1).map((_, index) => colour("--curve-" + ((index % 5) + 1))),
     strokeWidth: 1.6, drawPoints: rows.length <= 40, pointSize: 2.5, highlightCircleSize: 4, connectSeparatedPoints: true,
     gridLineColor: colour("--line"), axisLineColor: colour("--line-strong"),
-    valueRange: [low - air, high + air], axes, labelsUTC: true, xRangePad: 6, fillGraph: !plain,
-    legend: "never",
+    valueRange: [figure.dataset.zero === undefined ? low - air : 0, high + air], axes, labelsUTC: true, xRangePad: 6, fillGraph: !plain,
     animatedZooms: false,
     highlightCallback: (_event, x, _points, index) => legend(place, names, labels, rows, labels[index], rows[index].slice(1)),
     unhighlightCallback: () => legend(place, names, labels, rows, null, null),
@@ -89,4 +88,8 @@ function draw(figure) {
   legend(place, names, labels, rows, null, null);
 }
 
-if (window.Dygraph) document.querySelectorAll(".chart").forEach(draw);
+if (window.Dygraph) {
+  // Its legend writes style attributes even when it shows nothing.
+  Dygraph.PLUGINS = Dygraph.PLUGINS.filter((plugin) => plugin !== Dygraph.Plugins.Legend);
+  document.querySelectorAll(".chart").forEach(draw);
+}

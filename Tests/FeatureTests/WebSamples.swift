@@ -39,6 +39,7 @@ enum Sample {
             .card: GateRule(mode: .warn), .parity: GateRule(mode: .warn),
         ]
         policy.rollout.kind = .canary
+        policy.rollout.steps = [5, 25, 100]
         policy.rollout.bake = "20s"
         policy.rollout.minRequests = 200
         return policy
@@ -62,6 +63,7 @@ enum Sample {
         var promotion = try Promotion(id: "9b1d7e44a0c2", plan: plan, change: change, requestedBy: "user:max", at: ago(4000), timeOuts: PromotionTimeOuts())
         promotion.state = state
         promotion.stateSince = ago(1200)
+        promotion.deadline = now + .seconds(600_000)
         promotion.attempt = 1
         promotion.approvals = [Approval(user: UserName(unchecked: "rita"), plan: promotion.planDigest, comment: "Slices hold; gain is on the same March days.", at: ago(600))]
         if state == .verifying { promotion.rollout = RolloutProgress(step: 1) }

@@ -17,7 +17,7 @@ package enum BoardView {
         return """
             <section class="project" aria-labelledby="p-\(project.name.rawValue)">
             <header><h2 id="p-\(project.name.rawValue)">\(project.name.rawValue)</h2><span class="owner">\(project.owner)</span>
-            <p class="words">\(Piece.badge(words.verdict, words.tone)) \(words.text)</p></header>
+            <p class="words">\(Piece.badge(words.verdict, words.tone)) <span>\(words.text)</span></p></header>
             <div class="board">\(project.places.html { place($0, project, page) })</div>
             </section>
 
@@ -80,12 +80,12 @@ package enum BoardView {
             return "<p>\(name)</p><p class=\"small\">registered \(Piece.time(registered.at, now: page.now)), not live</p>\(open)"
         }
         return place.environment == .dev
-            ? "\(none("No model yet.", "mlflow.set_tracking_uri(\"\(page.address)/dev\")"))\(open)"
+            ? "\(none("No model yet. Every MLflow client may track to", "\(page.address)/dev"))\(open)"
             : "\(none("Nothing live yet.", "slipway promotion request RELEASE --to \(place.environment.rawValue)"))\(open)"
     }
 
     private static func live(_ live: BoardPage.Live, _ place: BoardPage.Place, _ page: BoardPage) -> HTML {
-        let since: HTML? = live.since.map { "live \(Piece.time($0, now: page.now))" }
+        let since: HTML? = live.since.map { "<span title=\"since \(Spelled.time($0)) UTC\">live for \(Spelled.roughly(page.now - $0))</span>" }
         let hold: HTML? = live.hold.map { "<p>\(Piece.badge("hold", .watch)) <span class=\"small\">\($0)</span></p>" }
         let fallback: HTML = live.hasFallback ? "fallback ready" : "no fallback"
         let policy: HTML? = live.policy.map { " · promoted under \($0)" }
@@ -98,7 +98,7 @@ package enum BoardView {
 
     private static func data(_ place: BoardPage.Place, _ project: BoardPage.ProjectPart, _ page: BoardPage) -> HTML {
         if place.data.isEmpty {
-            return none("No snapshot yet.", place.environment == .prod ? "slipway data import DATASET FILE --environment prod" : "slipway data refresh DATASET --environment \(place.environment.rawValue)")
+            return none("No snapshot yet.", place.environment == .prod ? "slipway data import prod/DATASET FOLDER" : "slipway data refresh \(place.environment.rawValue)/DATASET")
         }
         return place.data.html { dataset in
             let promise: HTML = if let freshness = dataset.freshness {

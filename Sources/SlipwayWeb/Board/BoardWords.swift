@@ -51,8 +51,8 @@ enum BoardWords {
     private static func answered(_ health: BoardPage.Health) -> String {
         guard health.isAnswering else { return " It does not answer at the moment." }
         guard health.requests > 0 else { return " Nobody has asked it yet." }
-        let errors = health.errors == 0 ? "without an error" : "with \(Spelled.percent(Double(health.errors) / Double(health.requests))) errors"
-        return " \(Spelled.count(health.requests)) request\(health.requests == 1 ? "" : "s") answered \(errors), 19 of 20 within \(Spelled.milliseconds(health.latencyP95))."
+        let errors = health.errors == 0 ? "without an error" : "with \(Spelled.count(Int(health.errors), "error"))"
+        return " \(Spelled.count(Int(health.requests), "request")) answered \(errors), 19 of 20 within \(Spelled.milliseconds(health.latencyP95))."
     }
 
     private static func driftWords(_ drift: (watch: Int, act: Int)) -> String {

@@ -38,9 +38,9 @@ package enum DatasetsView {
             ]
         }
         let (sentence, command) = switch frame.environment {
-        case .prod: ("No data yet. Prod is where data comes from:", "slipway data import DATASET FILE --environment prod")
-        case .stage: ("No data yet. Stage gets a masked copy of prod's by the recipe in slipway.yaml, once a steward adopted it:", "slipway data refresh DATASET --environment stage")
-        case .dev: ("No data yet. Dev gets a sample of stage's by the recipe in slipway.yaml, or whatever you import:", "slipway data refresh DATASET --environment dev")
+        case .prod: ("No data yet. Prod is where data comes from:", "slipway data import prod/DATASET FOLDER")
+        case .stage: ("No data yet. Stage gets a masked copy of prod's by the recipe in slipway.yaml, once a steward adopted it:", "slipway data refresh stage/DATASET")
+        case .dev: ("No data yet. Dev gets a sample of stage's by the recipe in slipway.yaml, or whatever you import:", "slipway data refresh dev/DATASET")
         }
         let columns: [Piece.Column] = ["Dataset", "Project", "Newest snapshot", "Made", "Freshness", "Checks", .number("Rows"), .number("Size")]
         return frame.page("Data", in: .data, rows.isEmpty ? Piece.empty(sentence, command: command) : Piece.table("Datasets", columns, rows))
@@ -78,7 +78,7 @@ package enum DatasetView {
         let broken = snapshot.checks.results.filter { !$0.holds }
         if broken.isEmpty { return nil }
         return Piece.notice(
-            broken.contains { $0.severity == .enforce } ? .bad : .watch, "\(Spelled.count(broken.count, "check")) of the newest snapshot do not hold.",
+            broken.contains { $0.severity == .enforce } ? .bad : .watch, "\(Spelled.count(broken.count, "check")) of the newest snapshot \(broken.count == 1 ? "does" : "do") not hold.",
             reasons: broken.map { .init($0.message, remedy: $0.severity == .enforce ? "Work may not stand on this snapshot." : "A warning only.") })
     }
 

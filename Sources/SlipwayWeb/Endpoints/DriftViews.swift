@@ -9,7 +9,7 @@ enum QualityView {
         if reports.isEmpty {
             return page.reports.isEmpty ? nil : Piece.part("Quality", Piece.empty(
                 "No labels have arrived yet, so nobody knows how right the answers were. Send them by the key that requests carry:",
-                command: "slipway labels import labels.parquet --endpoint \(page.slot.name.rawValue) --environment \(page.frame.environment.rawValue)"))
+                command: "slipway labels import labels.csv --slot \(page.frame.environment.rawValue)/\(page.slot.name.rawValue)"))
         }
         let charts = shown.compactMap { key, title -> HTML? in
             guard reports.contains(where: { $0.quality?.metrics[key] != nil }) else { return nil }
@@ -43,7 +43,7 @@ enum DriftView {
         let environment = page.frame.environment.rawValue
         guard let newest = page.reports.last else {
             return Piece.part("Drift", Piece.empty(
-                "No drift report yet. One is made on the cadence of slipway.yaml, or now:", command: "slipway drift report \(page.slot.name.rawValue) --environment \(environment)"))
+                "No drift report yet. One is made on the cadence of slipway.yaml, or now:", command: "slipway drift report \(environment)/\(page.slot.name.rawValue) --from DAY --to DAY"))
         }
         let reports = page.reports.suffix(windowsMax)
         var worst: [String: Double] = [:]
@@ -59,7 +59,7 @@ enum DriftView {
         let prediction: HTML = reports.contains { $0.prediction != nil }
             ? "<tr><th scope=\"row\">prediction</th>\(reports.html { cell($0.prediction) })</tr>" : ""
         let reasons: HTML? = newest.reasons.isEmpty ? nil : "<ul class=\"small\">\(newest.reasons.prefix(5).html { "<li>\($0)</li>" })</ul>"
-        let note: HTML = "population stability index against the training data; watch from \(Spelled.number(newest.watch)), act from \(Spelled.number(newest.act))"
+        let note: HTML = "population stability index against the training data; watch from \(String(newest.watch)), act from \(String(newest.act))"
         return Piece.part("Drift", note: note, """
             <p>Newest window, \(Window.name(newest)): \(DriftTone.badge(newest.verdict))</p>\(reasons)
             <div class="scroll heat" role="region" aria-label="Drift per feature and window" tabindex="0"><table><caption class="unseen">Drift per feature and window</caption>

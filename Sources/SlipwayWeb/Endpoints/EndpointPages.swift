@@ -24,6 +24,21 @@ package struct EndpointsPage: Sendable {
 }
 
 package struct EndpointPage: Sendable {
+    /// What all deployments answered in one minute.
+    package struct Minute: Sendable {
+        package var at: Timestamp
+        package var requests: Int64
+        package var errors: Int64
+        /// Milliseconds, of the slowest deployment.
+        package var latencyP95: Double
+        package init(at: Timestamp, requests: Int64, errors: Int64, latencyP95: Double) {
+            self.at = at
+            self.requests = requests
+            self.errors = errors
+            self.latencyP95 = latencyP95
+        }
+    }
+
     package var frame: PageFrame
     package var slot: Slot
     package var live: Release?
@@ -31,6 +46,10 @@ package struct EndpointPage: Sendable {
     package var deployments: [DeploymentStatus]
     /// release id → model version, for the table of deployments
     package var versions: [String: Int]
+    /// Oldest first.
+    package var minutes: [Minute]
+    /// Rows captured and rows dropped since the gateway started.
+    package var captured: (kept: Int64, dropped: Int64)?
     /// Why the gateway could not be asked, nil when it was.
     package var silence: String?
     /// In event time, oldest first.
@@ -41,7 +60,7 @@ package struct EndpointPage: Sendable {
 
     package init(
         frame: PageFrame, slot: Slot, live: Release?, fallback: Release?, deployments: [DeploymentStatus], versions: [String: Int] = [:],
-        silence: String? = nil, reports: [DriftReport] = [], retrainings: [DriftRetraining] = [], mayRollBack: Bool, address: String
+        minutes: [Minute] = [], captured: (kept: Int64, dropped: Int64)? = nil, silence: String? = nil, reports: [DriftReport] = [], retrainings: [DriftRetraining] = [], mayRollBack: Bool, address: String
     ) {
         self.frame = frame
         self.slot = slot
@@ -49,6 +68,8 @@ package struct EndpointPage: Sendable {
         self.fallback = fallback
         self.deployments = deployments
         self.versions = versions
+        self.minutes = minutes
+        self.captured = captured
         self.silence = silence
         self.reports = reports
         self.retrainings = retrainings

@@ -39,7 +39,7 @@ package enum EndpointView {
         let frame = page.frame
         let slot = page.slot
         let hold: HTML? = slot.hold.map {
-            Piece.notice(.watch, "On hold: \($0)", remedy: "Automation leaves this slot alone until somebody lifts it: slipway slot lift \(slot.name.rawValue) --environment \(frame.environment.rawValue)")
+            Piece.notice(.watch, "On hold: \($0)", remedy: "Automation leaves this slot alone until somebody lifts it: slipway slot lift \(frame.environment.rawValue)/\(slot.name.rawValue)")
         }
         let silence: HTML? = page.silence.map { Piece.notice(.bad, "The gateway could not be asked how it is.", remedy: $0) }
         let facts = Piece.facts([
@@ -50,11 +50,11 @@ package enum EndpointView {
             ("Generation", "\(slot.generation), \(Piece.link("history", .history(frame.environment, slot.name.rawValue)))"),
         ])
         let back: HTML? = page.mayRollBack && page.fallback != nil
-            ? "<div class=\"actions part\"><a class=\"button danger\" href=\"\(SitePath.rollback(frame.environment, slot.name.rawValue))\">Roll back…</a></div>" : nil
+            ? "<a class=\"button danger\" href=\"\(SitePath.rollback(frame.environment, slot.name.rawValue))\">Roll back…</a>" : nil
         let state: HTML? = page.deployments.first { $0.release == slot.current }.map(state)
         return frame.page(
-            slot.name.rawValue, kicker: "Endpoint", badge: state, in: .endpoints, hasCharts: page.reports.count > 1,
-            "\(hold)\(silence)\(facts)\(traffic(page))\(QualityView.html(page))\(DriftView.html(page))\(retrainings(page))\(ask(page))\(back)")
+            slot.name.rawValue, kicker: "Endpoint", badge: "\(state)\(back)", in: .endpoints, hasCharts: page.reports.count > 1 || page.minutes.count > 1,
+            "\(hold)\(silence)\(facts)\(traffic(page))\(QualityView.html(page))\(DriftView.html(page))\(retrainings(page))\(ask(page))")
     }
 
     static func state(_ deployment: DeploymentStatus) -> HTML {
@@ -79,7 +79,23 @@ package enum EndpointView {
             ]
         }
         let columns: [Piece.Column] = ["Deployment", "State", "Traffic", .number("Requests"), .number("Errors"), .number("NaN"), .number("p50"), .number("p95")]
-        return Piece.part("Traffic", note: "since each was first wanted", rows.isEmpty ? Piece.empty("Nothing runs behind this endpoint.") : Piece.table("Traffic", columns, rows))
+        let captured: HTML? = page.captured.map { captured in
+            "; \(Spelled.count(captured.kept)) rows captured\(captured.dropped > 0 ? ", \(Spelled.count(captured.dropped)) dropped because the buffer was full" : "")"
+        }
+        let table = rows.isEmpty ? Piece.empty("Nothing runs behind this endpoint.") : Piece.table("Traffic", columns, rows)
+        return Piece.part("Traffic", note: "since each was first wanted\(captured)", "\(table)\(minutes(page))")
+    }
+
+    private static func minutes(_ page: EndpointPage) -> HTML? {
+        if page.minutes.count < 2 { return nil }
+        func points(_ value: (EndpointPage.Minute) -> Double) -> [Chart.Point] {
+            page.minutes.suffix(Chart.pointsMax).map { Chart.Point(x: Double($0.at.milliseconds), label: Spelled.clock($0.at), values: [value($0)]) }
+        }
+        var requests = Chart("Requests per minute", axis: .time("Minute (UTC)"), series: ["requests"], points: points { Double($0.requests) })
+        requests.startsAtZero = true
+        var latency = Chart("Latency, 95th percentile", axis: .time("Minute (UTC)"), series: ["milliseconds"], points: points(\.latencyP95))
+        latency.startsAtZero = true
+        return "<div class=\"charts\">\(Piece.chart(requests))\(Piece.chart(latency))</div>"
     }
 
     private static func retrainings(_ page: EndpointPage) -> HTML? {

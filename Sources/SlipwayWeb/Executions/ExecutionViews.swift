@@ -103,8 +103,8 @@ package enum ExecutionView {
     }
 
     private static func commands(_ execution: Execution, _ frame: PageFrame) -> HTML {
-        let end = execution.state.isFinal ? "" : "\nslipway execution cancel \(execution.id) --environment \(frame.environment.rawValue)"
-        return Piece.part("In the terminal", Piece.command("slipway execution logs \(execution.id) --follow --environment \(frame.environment.rawValue)\(end)"))
+        let end = execution.state.isFinal ? "" : "\nslipway execution cancel \(execution.id)"
+        return Piece.part("In the terminal", Piece.command("slipway execution logs \(execution.id) -f\(end)"))
     }
 
     static func took(_ start: Timestamp?, _ end: Timestamp?, _ frame: PageFrame) -> HTML? {

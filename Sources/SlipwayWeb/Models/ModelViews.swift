@@ -11,7 +11,7 @@ package enum ModelsView {
             ]
         }
         let empty = frame.environment == .dev
-            ? Piece.empty("No registered model yet. From a training script:", command: "mlflow.sklearn.log_model(model, name=\"model\", registered_model_name=\"NAME\")")
+            ? "<div class=\"empty\"><p>No registered model yet. From a training script:</p>\(Piece.snippet("mlflow.sklearn.log_model(model, name=\"model\", registered_model_name=\"NAME\")"))</div>"
             : Piece.empty("No registered model yet. Models arrive with a release:", command: "slipway promotion request RELEASE --to \(frame.environment.rawValue)")
         return frame.page(
             "Models", in: .models,
@@ -59,6 +59,6 @@ package enum ModelView {
 
     private static func use(_ page: ModelPage) -> HTML? {
         guard let version = page.versions.first?.version else { return nil }
-        return Piece.part("Load it", Piece.command("mlflow.pyfunc.load_model(\"models:/\(page.model.name)/\(version)\")"))
+        return Piece.part("Load it", Piece.snippet("mlflow.pyfunc.load_model(\"models:/\(page.model.name)/\(version)\")"))
     }
 }

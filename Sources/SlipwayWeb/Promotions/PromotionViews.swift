@@ -122,13 +122,27 @@ package enum PromotionView {
         return Piece.part("Rollout", Piece.table("Rollout", ["Traffic", "State", "Bake", "Requests"], rows))
     }
 
+    /// `promotion.approve` → `Approved`
+    private static func done(_ action: String) -> String {
+        let verb = action.split(separator: ".").last.map(String.init) ?? action
+        let spelled = [
+            "request": "Requested", "submit": "Submitted", "checked": "Gates ran", "recheck": "Asked to check again", "approve": "Approved", "reject": "Rejected", "drift": "The plan was no longer true",
+            "timeOut": "Timed out", "withdraw": "Withdrawn", "supersede": "Superseded", "wait": "Waits", "apply": "Applied", "stepFailed": "A step failed", "stepsDone": "Steps done",
+            "stepTaken": "Traffic moved", "nextStep": "Next step", "verificationFailed": "Verification failed", "verified": "Verified, live", "displaced": "Another release is live", "retire": "Retired",
+            "rollBack": "Rolled back", "abort": "Aborted", "restored": "Restored", "cannotRestore": "Could not be restored",
+        ]
+        return spelled[verb] ?? Spelled.words(verb)
+    }
+
     private static func timeline(_ page: PromotionPage) -> HTML {
-        let items = page.timeline.html { event in
-            let words = event.action.split(separator: ".").last.map { Spelled.words(String($0)) } ?? event.action
+        // The gates' table shows evidence already.
+        let events = page.timeline.filter { $0.action.hasPrefix("promotion.") }
+        let items = events.html { event in
+            let words = done(event.action)
             let note: HTML? = (event.details["comment"]?.string ?? event.details["reason"]?.string).flatMap { $0.isEmpty ? nil : "<span class=\"small\">\($0)</span>" }
             return "<li><b>\(words)</b> by \(Piece.principal(event.actor)) <span class=\"small\">\(Piece.moment(event.at))</span>\(note)</li>"
         }
-        let link = Piece.link("in the audit log", .audit(page.frame.environment, subject: "promotion:\(page.promotion.id)"))
-        return Piece.part("Timeline", note: link, page.timeline.isEmpty ? "<p class=\"none\">Nothing yet.</p>" : "<ol class=\"timeline\">\(items)</ol>")
+        let link = Piece.link("in the audit log", .audit(page.frame.environment, subject: "promotion:\(page.promotion.id)", project: page.promotion.project))
+        return Piece.part("Timeline", note: link, events.isEmpty ? "<p class=\"none\">Nothing yet.</p>" : "<ol class=\"timeline\">\(items)</ol>")
     }
 }

@@ -32,7 +32,7 @@ package enum ReleaseView {
         let quarantine: HTML? = page.quarantine.map {
             Piece.notice(
                 .bad, "Quarantined: \($0.reason)",
-                remedy: "Nothing may offer it again until somebody who neither requested nor applied it lifts this: slipway release lift \(release.id.short)")
+                remedy: "Nothing may offer it again until somebody who neither requested nor applied it lifts this: slipway release lift \(frame.environment.rawValue)/\(release.id.short)")
         }
         let facts = Piece.facts([
             ("Project", "\(content.project.rawValue)"),
@@ -51,7 +51,7 @@ package enum ReleaseView {
             + content.configDigests.sorted { $0.key < $1.key }.map { ["Configuration for \($0.key)", code($0.value)] as [HTML] }
         let sealed = Piece.part(
             "What it is made of", note: "its id is the digest of all this, so nothing in it can change",
-            Piece.table("Digests", ["Part", "SHA-256"], contents))
+            Piece.table("Digests", ["Part", "SHA-256"], contents, isPairs: true))
         let metrics = release.metrics.sorted { $0.key < $1.key }.map { ["\($0.key)", "\(Spelled.number($0.value))"] as [HTML] }
         let measured = Piece.part(
             "Measured when sealed", note: "gates measure anew", metrics.isEmpty ? "<p class=\"none\">Nothing.</p>" : Piece.table("Metrics", ["Metric", .number("Value")], metrics))

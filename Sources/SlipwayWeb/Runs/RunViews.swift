@@ -25,14 +25,14 @@ package enum RunsView {
                 Piece.badge(row.run.status.rawValue.lowercased(), RunTone.tone(row.run.status)),
                 "\(row.experiment)",
                 row.commit.map { Piece.id($0) } ?? "",
-                "\(row.run.user)",
+                Piece.principal(row.run.user),
                 frame.time(row.run.startedAt),
                 ExecutionView.took(row.run.startedAt, row.run.endedAt, frame) ?? "",
             ] + keys.map { row.metrics[$0].map { "\(Spelled.number($0))" } ?? "" }
         }
         let empty: HTML = """
             <div class="empty"><p>No runs yet. Every MLflow client can write here; nothing new to install:</p>
-            \(Piece.command("export MLFLOW_TRACKING_URI=\(page.address)/\(frame.environment.rawValue) MLFLOW_TRACKING_TOKEN=$(slipway token create --quiet)"))</div>
+            \(Piece.command("export MLFLOW_TRACKING_URI=\(page.address)/\(frame.environment.rawValue) MLFLOW_TRACKING_TOKEN=$(slipway token create laptop)"))</div>
             """
         return frame.page("Runs", in: .runs, "\(rows.isEmpty ? empty : Piece.table("Runs", columns, rows))\(Piece.older(page.older))")
     }
@@ -49,7 +49,7 @@ package enum RunView {
         }
         let facts = Piece.facts([
             ("Experiment", "\(page.experiment)"),
-            ("By", "\(run.user)"),
+            ("By", Piece.principal(run.user)),
             ("Started", Piece.moment(run.startedAt)),
             ("Took", ExecutionView.took(run.startedAt, run.endedAt, frame)),
             ("Commit", tags["mlflow.source.git.commit"].map { Piece.id($0) }),
@@ -103,7 +103,7 @@ package enum RunView {
     private static func params(_ page: RunPage) -> HTML {
         if page.details.params.isEmpty { return Piece.part("Params", "<p class=\"none\">None logged.</p>") }
         let rows = page.details.params.sorted { $0.key < $1.key }.map { ["\($0.key)", "<code>\($0.value)</code>"] as [HTML] }
-        return Piece.part("Params", Piece.table("Params", ["Param", "Value"], rows))
+        return Piece.part("Params", Piece.table("Params", ["Param", "Value"], rows, isPairs: true))
     }
 
     private static func models(_ page: RunPage) -> HTML? {
@@ -138,6 +138,6 @@ package enum RunView {
         let tags = page.details.tags.filter { !$0.key.hasPrefix("mlflow.log-model.") }
         if tags.isEmpty { return nil }
         let rows = tags.sorted { $0.key < $1.key }.map { ["\($0.key)", "\(String($0.value.prefix(200)))"] as [HTML] }
-        return Piece.part("Tags", Piece.table("Tags", ["Tag", "Value"], rows))
+        return Piece.part("Tags", Piece.table("Tags", ["Tag", "Value"], rows, isPairs: true))
     }
 }

@@ -42,6 +42,8 @@ package struct Chart: Sendable {
     package var points: [Point]
     /// A level to compare with, such as the training baseline.
     package var reference: (name: String, value: Double)?
+    /// The axis starts at zero, as counts should.
+    package var startsAtZero = false
 
     package init(_ title: String, axis: Axis, series: [String], points: [Point], reference: (name: String, value: Double)? = nil) {
         self.title = title
@@ -56,6 +58,8 @@ package struct Chart: Sendable {
 }
 
 extension Piece {
+    private static let zero: HTML = " data-zero"
+
     static func chart(_ chart: Chart) -> HTML {
         let columns = [Column(stringLiteral: chart.axis.title)] + chart.series.map { Column.number($0) }
         let head = columns.html { "<th scope=\"col\">\($0.title)</th>" }
@@ -69,7 +73,7 @@ extension Piece {
         let reference: HTML? = chart.reference.map { " data-reference=\"\(String($0.value))\" data-reference-name=\"\($0.name)\"" }
         let note: HTML? = chart.reference.map { "<span class=\"reference\">\($0.name) \(Spelled.number($0.value))</span>" }
         return """
-            <figure class="chart" data-axis="\(chart.axis.kind)"\(reference)>
+            <figure class="chart" data-axis="\(chart.axis.kind)"\(reference)\(chart.startsAtZero ? zero : nil)>
             <figcaption>\(chart.title)\(note)</figcaption>
             <div class="plot"></div>
             <details open><summary>As a table</summary><div class="scroll" role="region" aria-label="\(chart.title)" tabindex="0"><table><caption class="unseen">\(chart.title)</caption>

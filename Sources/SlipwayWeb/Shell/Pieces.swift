@@ -26,6 +26,7 @@ enum Piece {
         if raw.hasPrefix("user:") { return "<span class=\"who\">\(String(raw.dropFirst(5)))</span>" }
         let parts = raw.split(separator: ":", maxSplits: 1).map(String.init)
         guard parts.count == 2 else { return "\(raw)" }
+        if parts[0] == "system" { return "<span class=\"who machine\">Slipway <small>\(parts[1])</small></span>" }
         return "<span class=\"who machine\">\(parts[1].count == 32 ? Spelled.short(parts[1]) : parts[1]) <small>\(parts[0])</small></span>"
     }
 
@@ -56,7 +57,8 @@ enum Piece {
     }
 
     /// - Parameter rows: a cell per column; the first is the row's heading.
-    static func table(_ caption: String, _ columns: [Column], _ rows: [[HTML]]) -> HTML {
+    static func table(_ caption: String, _ columns: [Column], _ rows: [[HTML]], isPairs: Bool = false) -> HTML {
+        let kind: HTML? = isPairs ? " class=\"pairs\"" : nil
         let head = columns.html { "<th scope=\"col\"\($0.isNumber ? number : nil)>\($0.title)</th>" }
         let body = rows.html { row in
             let cells = zip(columns, row).enumerated().map { index, pair -> HTML in
@@ -66,7 +68,7 @@ enum Piece {
             return "<tr>\(cells)</tr>\n"
         }
         return """
-            <div class="scroll" role="region" aria-label="\(caption)" tabindex="0"><table><caption class="unseen">\(caption)</caption>
+            <div class="scroll" role="region" aria-label="\(caption)" tabindex="0"><table\(kind)><caption class="unseen">\(caption)</caption>
             <thead><tr>\(head)</tr></thead><tbody>
             \(body)</tbody></table></div>
 
@@ -80,6 +82,9 @@ enum Piece {
     }
 
     static func command(_ line: String) -> HTML { "<pre class=\"command\"><code>\(line)</code></pre>" }
+
+    /// Code that is not for the shell.
+    static func snippet(_ text: String) -> HTML { "<pre class=\"snippet\"><code>\(text)</code></pre>" }
 
     static func notice(_ tone: Tone, _ message: String, remedy: String? = nil, reasons: [SlipwayError.Reason] = []) -> HTML {
         let remedy: HTML? = remedy.map { "<p class=\"remedy\">\($0)</p>" }

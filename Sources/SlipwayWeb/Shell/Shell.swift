@@ -48,7 +48,11 @@ package struct Shell: Sendable {
 }
 
 enum ShellView {
-    static func html(_ shell: Shell, _ content: HTML) -> HTML {
+    /// The page before anybody is inside: narrow and in the middle.
+    static func door(_ shell: Shell, _ content: HTML) -> HTML { html(shell, content, isDoor: true) }
+    private static let door: HTML = " class=\"door\""
+
+    static func html(_ shell: Shell, _ content: HTML, isDoor: Bool = false) -> HTML {
         let place = [shell.title, shell.kicker, shell.environment?.rawValue].compactMap(\.self).joined(separator: " · ")
         return """
             <!doctype html>
@@ -59,8 +63,8 @@ enum ShellView {
             <meta name="color-scheme" content="light dark">
             <title>\(place) · Slipway</title>
             <link rel="icon" href="\(SitePath.asset("mark.svg"))" type="image/svg+xml">
-            <link rel="stylesheet" href="\(SitePath.asset("slipway.css"))">
             \(shell.hasCharts ? charts : nil)
+            <link rel="stylesheet" href="\(SitePath.asset("slipway.css"))">
             <script src="\(SitePath.asset("slipway.js"))" defer></script>
             </head>
             <body>
@@ -71,7 +75,7 @@ enum ShellView {
             \(shell.user.map(signedIn))
             </header>
             \(shell.user == nil ? nil : sections(shell))
-            <main id="main">
+            <main id="main"\(isDoor ? door : nil)>
             \(heading(shell))
             \(content)
             </main>

@@ -49,7 +49,10 @@ enum Spelled {
         return String(format: "%.1f TB", value)
     }
 
-    static func percent(_ share: Double) -> String { String(format: share < 0.1 && share > 0 ? "%.1f %%" : "%.0f %%", share * 100) }
+    static func percent(_ share: Double) -> String {
+        if share > 0, share < 0.001 { return "< 0.1 %" }
+        return String(format: share < 0.1 && share > 0 ? "%.1f %%" : "%.0f %%", share * 100)
+    }
 
     static func milliseconds(_ value: Double) -> String { value < 1 ? String(format: "%.2f ms", value) : value < 100 ? String(format: "%.1f ms", value) : "\(count(Int64(value))) ms" }
 
@@ -81,6 +84,12 @@ enum Spelled {
     static func time(_ at: Timestamp) -> String {
         let second = at.milliseconds.dividedDown(86_400_000).rest / 1000
         return day(at) + String(format: ", %02d:%02d:%02d", Int(second / 3600), Int(second / 60 % 60), Int(second % 60))
+    }
+
+    /// `14:05`
+    static func clock(_ at: Timestamp) -> String {
+        let minute = at.milliseconds.dividedDown(86_400_000).rest / 60_000
+        return String(format: "%02d:%02d", Int(minute / 60), Int(minute % 60))
     }
 
     /// `3 Mar 2013`

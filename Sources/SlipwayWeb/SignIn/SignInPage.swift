@@ -32,9 +32,7 @@ package enum SignInView {
             \(Piece.command("slipway user reset-password NAME --data FOLDER"))
             </details>
             """
-        return ShellView.html(
-            Shell("Sign in", user: nil),
-            "<div class=\"narrow\">\(fault)\(page.hasPeople ? form : firstStart)</div>")
+        return ShellView.door(Shell("Sign in to Slipway", user: nil), "\(fault)\(page.hasPeople ? form : firstStart)")
     }
 
     private static let focus: HTML = " autofocus"
@@ -42,7 +40,7 @@ package enum SignInView {
     private static let firstStart: HTML = """
         <div class="card"><h2>Nobody is here yet</h2>
         <p>The first start printed a one-time secret in the terminal. It creates the first people and the first project, once:</p>
-        \(Piece.command("slipway bootstrap people.yaml"))
+        \(Piece.command("slipway bootstrap --file people.json"))
         <p>A lost secret is in the file <code>first-start-secret</code> of the data folder; starting the server again prints a new one.</p></div>
         """
 }
