@@ -42,7 +42,7 @@ package struct EndpointPageRoutes: Sendable {
         let environment = try context.environment()
         let caller = context.caller
         let service = try rooms.room(rooms.promotions, environment)
-        let slot = try await service.slot(SlotName(parsing: context.parameter("slot")), by: caller)
+        let slot = try await service.slot(SlotName(parsing: context.parameter("name")), by: caller)
         var page = EndpointPage(
             frame: rooms.frame(environment, caller), slot: slot, live: try await slot.current.asyncMap { try await service.release($0.rawValue, by: caller).release },
             fallback: try await slot.fallback.asyncMap { try await service.release($0.rawValue, by: caller).release }, deployments: [],

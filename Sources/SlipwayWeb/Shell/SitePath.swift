@@ -102,7 +102,8 @@ package enum SitePattern: String, Sendable, CaseIterable {
     case promotion = "{env}/promotions/{id}"
     case decision = "{env}/promotions/{id}/{verb}"
     case endpoints = "{env}/endpoints"
-    case endpoint = "{env}/endpoints/{slot}"
+    // The name is the prediction routes' too: the router wants one name per place.
+    case endpoint = "{env}/endpoints/{name}"
     case rollback = "{env}/slots/{slot}/rollback"
     case history = "{env}/slots/{slot}/history"
     case audit = "{env}/audit"
