@@ -87,8 +87,13 @@ struct BoardGathering {
             commit: pushed.commit, branch: pushed.branch, subject: try await subject(of: pushed.commit), pusher: pushed.requestedBy, at: pushed.createdAt)
     }
 
+    /// Nil for a commit that the repository lacks, for instance because its branch was deleted: the board has more to say than that.
     private func subject(of commit: String) async throws -> String? {
-        try await rooms.code?.commits(of: project, commit: commit, since: nil, limit: 1).first?.subject
+        do {
+            return try await rooms.code?.commits(of: project, commit: commit, since: nil, limit: 1).first?.subject
+        } catch let error as SlipwayError where error.code == .notFound || error.code == .invalidArgument {
+            return nil
+        }
     }
 
     private func addModels(to place: inout BoardPage.Place) async throws {
