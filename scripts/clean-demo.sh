@@ -31,7 +31,7 @@ done
 # Steps that still run hold their folder as an argument.
 for process in /proc/[0-9]*; do
     pid=${process#/proc/}
-    if tr '\0' ' ' <"$process/cmdline" 2>/dev/null | grep -qF "$(readlink -f "$data")/"; then end "$pid"; fi
+    if { tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null | grep -qF "$(readlink -f "$data")/"; then end "$pid"; fi
 done
 # Input folders are read-only.
 chmod -R u+w "$data"

@@ -51,7 +51,7 @@ def close(story: Story, server: Server, seconds: float) -> None:
     print(f"Worth opening; the passwords are in {shown(story.people.file)} (barbara sees most):")
     listed([
         (f"{base}/", "the board: three environments × code, model, data"),
-        (f"{base}/prod/slots/{SLOT}", "traffic, latency, drift"),
+        (f"{base}/prod/endpoints/{SLOT}", "traffic, latency, drift"),
         (f"{base}/stage/promotions", "with the one that the gates blocked"),
     ])
     print("\nWorth trying:")
@@ -60,7 +60,7 @@ def close(story: Story, server: Server, seconds: float) -> None:
         (f"slipway slot history prod/{SLOT}", "what served when, who let it in, on which data"),
         ("slipway promotion list stage", "then: slipway promotion show ID"),
         (f"slipway drift list prod/{SLOT}", "the months again"),
-        (f"slipway audit verify prod --project {PROJECT}", "the hash chain"),
+        ("slipway audit verify prod", "the hash chain"),
         (f"git clone {base}/git/{PROJECT}.git", f"as one of {', '.join(CAST)}"),
         ("make clean-demo", "stops the server and starts over"),
     ])

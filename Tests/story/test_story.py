@@ -357,7 +357,7 @@ def test_history_answers_what_served_then(played):
 def test_chain_of_audit_events_holds(played):
     story = played.upto(8)
     for environment in ("stage", "prod"):
-        verdict = story.people.barbara.ask("audit", "verify", environment, "--project", PROJECT)
+        verdict = story.people.barbara.ask("audit", "verify", environment)
         assert verdict["verified"] > 10 and verdict.get("broken") is None
 
 
@@ -367,3 +367,30 @@ def test_story_resumes_from_what_the_server_says(played):
     before = [(each["id"], each["state"]) for place in ("stage", "prod") for each in promotions(story, place)]
     story.play()
     assert before == [(each["id"], each["state"]) for place in ("stage", "prod") for each in promotions(story, place)]
+
+
+# Pages
+
+
+@pytest.mark.parametrize("path, words", [
+    ("/", "flight-delay"),
+    ("/stage/runs", "auc"),
+    ("/stage/promotions", "blocked"),
+    (f"/prod/endpoints/{SLOT}", SLOT),
+    (f"/prod/slots/{SLOT}/history", "rollback"),
+    (f"/prod/data/{DATASET}?project={PROJECT}", "2013-03"),
+    ("/prod/audit", "promotion"),
+])
+def test_pages_show_the_story_and_ask_nobody_else(played, path, words):
+    story = played.upto(8)
+    page = requests.get(story.server.address + path, cookies={"slipway_session": story.people.barbara.token}, headers={"Accept": "text/html"}, timeout=30)
+    assert page.status_code == 200, page.text[:300]
+    assert words.lower() in page.text.lower()
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"] or "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert "http://" not in page.text.replace(story.server.address, "").replace("http://www.w3.org", "").replace("http://127.0.0.1", "")
+
+
+def test_pages_ask_strangers_to_sign_in(played):
+    story = played.upto(1)
+    page = requests.get(story.server.address + "/", headers={"Accept": "text/html"}, allow_redirects=False, timeout=10)
+    assert page.status_code == 303 and page.headers["Location"].startswith("/sign-in")
