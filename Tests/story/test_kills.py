@@ -14,22 +14,27 @@ from story.people import PROJECT
 from story.show import Stage
 from story.story import SLOT, Plan, Story
 
-KILLS = 12
+#: In each chapter of the story; where it is over sooner, fewer happen.
+KILLS = 2
 
 
 class Killer(threading.Thread):
-    """Ends the server by `kill -9` and starts it again, until it has done so often enough."""
+    """Ends the server by `kill -9` and starts it again, as often as each chapter allows."""
 
     def __init__(self, server: Server, random):
         super().__init__(daemon=True)
         self.server, self.random = server, random
         self.kills: list[float] = []
+        self.allowed = 0
         self.stopping, self.problem = threading.Event(), None
 
     def run(self) -> None:
         began = time.monotonic()
         try:
-            while len(self.kills) < KILLS and not self.stopping.wait(self.random.uniform(0.5, 9)):
+            while not self.stopping.wait(self.random.uniform(0.2, 6)):
+                if self.allowed <= 0:
+                    continue
+                self.allowed -= 1
                 self.server.kill()
                 self.kills.append(round(time.monotonic() - began, 2))
                 self.stopping.wait(self.random.uniform(0, 0.5))
@@ -47,12 +52,13 @@ def test_story_survives_kills_at_random_moments(tmp_path, binary_path, seeded):
         story.meet()
         killer.start()
         for chapter in (story.bring_data, story.push, story.look_at_run, story.promote_to_stage, story.promote_to_prod, story.replay, story.look_back):
+            killer.allowed = KILLS
             insist(chapter, killer)
         killer.stopping.set()
         killer.join()
         assert killer.problem is None
         print(f"killed at {killer.kills}")
-        assert len(killer.kills) >= 5
+        assert len(killer.kills) >= 4
         insist(story.play, killer, times=1)
         nothing_is_half_live(story)
     finally:

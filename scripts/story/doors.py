@@ -90,9 +90,8 @@ class Server:
         end = time.monotonic() + patience
         while time.monotonic() < end:
             process = getattr(self, "process", None)
-            if process is not None and process.pid == pid and process.poll() is not None:
-                return True
-            if not alive(pid):
+            # Of our own child only `poll` knows when its last thread is gone, and with it the lock on its folder.
+            if process.poll() is not None if process is not None and process.pid == pid else not alive(pid):
                 return True
             time.sleep(0.02)
         return False
