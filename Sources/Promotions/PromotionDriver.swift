@@ -129,8 +129,9 @@ package final class PromotionDriver: Service {
             throw CancellationError()
         } catch {
             let shown = error as? SlipwayError
-            result = .done(GateFinding(
-                .errored, "Could not run: \(shown?.message ?? "something broke")", remedy: shown?.remedy ?? "The server's log names the cause; it is tried again."))
+            result = .done(
+                GateFinding(
+                    .errored, "Could not run: \(shown?.message ?? "something broke")", remedy: shown?.remedy ?? "The server's log names the cause; it is tried again."))
             logger.warning("gate", metadata: ["gate": "\(name.rawValue)", "promotion": "\(promotion.id)", "error": "\(error)"])
         }
         guard case .done(let finding) = result else { return false }
@@ -175,7 +176,8 @@ package final class PromotionDriver: Service {
         try await realm.database.write { tx in
             try EvidenceStore(tx: tx).insert(evidence)
             try AuditStore(tx: tx).append(
-                "evidence.add", subject: "promotion:\(promotion.id)", project: promotion.project, by: Self.caller.principal, at: now, details: [
+                "evidence.add", subject: "promotion:\(promotion.id)", project: promotion.project, by: Self.caller.principal, at: now,
+                details: [
                     "gate": .string(name.rawValue), "mode": .string(rule.mode.rawValue), "outcome": .string(finding.outcome.rawValue),
                     "summary": .string(finding.summary), "evidence": .string(evidence.id),
                 ])

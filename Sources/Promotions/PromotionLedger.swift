@@ -85,9 +85,10 @@ struct PromotionLedger: Sendable {
         case .changeEndpoint: try changeSlot(promotion.slot, tx) { $0.revision += 1 }
         case .holdSlot(let reason): try hold(promotion.slot, reason: reason, tx)
         case .freezeSlot(let reason):
-            try freeze(Freeze(
-                id: String(ids.hex32().prefix(12)), project: promotion.project, slot: promotion.slot, reason: reason, owner: actor.raw,
-                createdAt: now, expiresAt: nil), tx)
+            try freeze(
+                Freeze(
+                    id: String(ids.hex32().prefix(12)), project: promotion.project, slot: promotion.slot, reason: reason, owner: actor.raw,
+                    createdAt: now, expiresAt: nil), tx)
         case .quarantine(let reason):
             try quarantine(promotion.release, of: promotion.project, reason: reason, promoters: promotion.promoters, tx)
         case .supersedeOlder:
@@ -113,7 +114,8 @@ struct PromotionLedger: Sendable {
         try moveAlias(to: release, from: promotion, tx)
         func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
         try AuditStore(tx: tx).append(
-            "slot.move", subject: "slot:\(slot.name)", project: slot.project, by: actor, at: now, details: [
+            "slot.move", subject: "slot:\(slot.name)", project: slot.project, by: actor, at: now,
+            details: [
                 "generation": .integer(Int64(slot.generation)), "release": text(release?.rawValue), "fallback": text(fallback?.rawValue),
                 "promotion": .string(promotion.id), "cause": .string(cause),
             ])
@@ -166,7 +168,8 @@ struct PromotionLedger: Sendable {
     func freeze(_ freeze: Freeze, _ tx: any Transaction) throws {
         try FreezeStore(tx: tx).insert(freeze)
         try AuditStore(tx: tx).append(
-            "freeze.add", subject: "freeze:\(freeze.id)", project: freeze.project, by: actor, at: now, details: [
+            "freeze.add", subject: "freeze:\(freeze.id)", project: freeze.project, by: actor, at: now,
+            details: [
                 "slot": freeze.slot.map { .string($0.rawValue) } ?? .null, "reason": .string(freeze.reason),
                 "expires": freeze.expiresAt.map { .string($0.iso8601) } ?? .null,
             ])

@@ -35,7 +35,8 @@ extension PromotionService {
                 project: project, version: (newest?.version ?? 0) + 1, policy: policy, text: text, installedAt: now, installedBy: caller.principal.raw)
             try PolicyStore(tx: tx).insert(installed)
             try AuditStore(tx: tx).append(
-                "policy.install", subject: "policy:\(project)", project: project, by: caller.principal, at: now, details: [
+                "policy.install", subject: "policy:\(project)", project: project, by: caller.principal, at: now,
+                details: [
                     "version": .integer(Int64(installed.version)), "name": .string(policy.name), "digest": .string(ContentDigest(of: text).rawValue),
                 ])
             return installed

@@ -64,16 +64,21 @@ extension PromotionService {
         }
         for (place, reader) in [(environment, realm.database as any DatabaseReader)] + (below.map { [($0.environment, $0.database)] } ?? []) {
             guard let open = try await reader.read({ tx in try ReleaseStore(tx: tx).quarantine(of: id) }) else { continue }
-            reasons.append(.init(
-                "It is quarantined in \(place.rawValue): \(open.reason)", remedy: "Somebody other than its promoters may lift it: slipway release lift \(place.rawValue)/\(id.short)"))
+            reasons.append(
+                .init(
+                    "It is quarantined in \(place.rawValue): \(open.reason)",
+                    remedy: "Somebody other than its promoters may lift it: slipway release lift \(place.rawValue)/\(id.short)"))
         }
         if environment != .dev, !(try await code.isOnMainLine(release.content.commit, of: release.content.project)) {
-            reasons.append(.init("Its commit \(release.content.commit.prefix(12)) is not on the main line.", remedy: "Merge it into the main branch; the push makes a release there."))
+            reasons.append(
+                .init("Its commit \(release.content.commit.prefix(12)) is not on the main line.", remedy: "Merge it into the main branch; the push makes a release there."))
         }
         let policy = try await policyInForce(for: release.content.project).policy
         if let from = policy.from, from.verified, try await verifiedAt(id) == nil {
-            reasons.append(.init(
-                "It was never live in \(from.environment.rawValue).", remedy: "Promote it there first: slipway promotion request \(id.short) --to \(from.environment.rawValue)"))
+            reasons.append(
+                .init(
+                    "It was never live in \(from.environment.rawValue).", remedy: "Promote it there first: slipway promotion request \(id.short) --to \(from.environment.rawValue)")
+            )
         }
         guard reasons.isEmpty else { throw SlipwayError(.blocked, "Release \(id.short) cannot be promoted to \(environment.rawValue).", reasons: reasons) }
     }
@@ -158,7 +163,8 @@ extension PromotionService {
                 id: id, plan: plan, change: planned.change, requestedBy: caller.principal.raw, at: ledger.now, timeOuts: policy.policy.timeOuts)
             try PromotionStore(tx: tx).insert(promotion)
             try AuditStore(tx: tx).append(
-                "promotion.request", subject: "promotion:\(id)", project: plan.project, by: caller.principal, at: ledger.now, details: [
+                "promotion.request", subject: "promotion:\(id)", project: plan.project, by: caller.principal, at: ledger.now,
+                details: [
                     "to": "draft", "slot": .string(plan.slot.rawValue), "release": .string(plan.release.rawValue), "plan": .string(promotion.planDigest.rawValue),
                 ])
             let opened = submits ? try ledger.perform(.submit, on: id, tx) : promotion

@@ -12,7 +12,8 @@ package struct PromotionRooms: Sendable {
     func service(_ context: SlipwayContext) throws -> PromotionService {
         let environment = try context.environment()
         guard let service = services[environment] else {
-            throw SlipwayError(.unavailable, "\(environment.rawValue) does not run in this process.", remedy: "Ask the server that runs it, or start this one without --environment.")
+            throw SlipwayError(
+                .unavailable, "\(environment.rawValue) does not run in this process.", remedy: "Ask the server that runs it, or start this one without --environment.")
         }
         return service
     }

@@ -57,7 +57,9 @@ package struct PromotionRoutes: Sendable {
         case "submit": changed = try await service.submit(id, requestID: key, by: caller)
         case "check": changed = try await service.recheck(id, requestID: key, by: caller)
         case "approve":
-            guard let plan = body.plan else { throw SlipwayError.invalid("'plan' is missing: the digest of the plan that you approve.", remedy: "Read it: slipway promotion show \(id)") }
+            guard let plan = body.plan else {
+                throw SlipwayError.invalid("'plan' is missing: the digest of the plan that you approve.", remedy: "Read it: slipway promotion show \(id)")
+            }
             changed = try await service.approve(id, plan: ContentDigest(parsing: plan), comment: body.comment ?? "", requestID: key, by: caller)
         case "reject": changed = try await service.reject(id, reason: body.reason ?? "", requestID: key, by: caller)
         case "withdraw": changed = try await service.withdraw(id, requestID: key, by: caller)

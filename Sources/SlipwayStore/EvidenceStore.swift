@@ -8,10 +8,12 @@ package struct EvidenceStore {
     package init(tx: any Transaction) { self.tx = tx }
 
     package func insert(_ evidence: Evidence) throws {
-        try tx.run(Self.insert, [
-            "id": .text(evidence.id), "promotion": .text(evidence.promotion), "attempt": .integer(evidence.attempt),
-            "gate": .text(evidence.gate.rawValue), "at": .integer(evidence.madeAt.milliseconds), "value": .text(try CanonicalJSON.text(evidence)),
-        ])
+        try tx.run(
+            Self.insert,
+            [
+                "id": .text(evidence.id), "promotion": .text(evidence.promotion), "attempt": .integer(evidence.attempt),
+                "gate": .text(evidence.gate.rawValue), "at": .integer(evidence.madeAt.milliseconds), "value": .text(try CanonicalJSON.text(evidence)),
+            ])
     }
 
     /// Everything that was ever gathered for the promotion, oldest first.
@@ -27,13 +29,19 @@ package struct EvidenceStore {
 
     private static func evidence(_ row: Row) throws -> Evidence { try CanonicalJSON.decode(Evidence.self, from: row.text("value")) }
 
-    private static let insert = Statement("evidence.insert", """
+    private static let insert = Statement(
+        "evidence.insert",
+        """
         INSERT INTO evidence (id, promotion, attempt, gate, made_at_ms, value) VALUES (:id, :promotion, :attempt, :gate, :at, :value)
         """)
-    private static let ofPromotion = Statement("evidence.ofPromotion", """
+    private static let ofPromotion = Statement(
+        "evidence.ofPromotion",
+        """
         SELECT value FROM evidence WHERE promotion = :promotion ORDER BY attempt, made_at_ms, id
         """)
-    private static let ofAttempt = Statement("evidence.ofAttempt", """
+    private static let ofAttempt = Statement(
+        "evidence.ofAttempt",
+        """
         SELECT value FROM evidence WHERE promotion = :promotion AND attempt = :attempt ORDER BY made_at_ms, id
         """)
 }

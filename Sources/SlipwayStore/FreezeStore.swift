@@ -8,10 +8,12 @@ package struct FreezeStore {
     package init(tx: any Transaction) { self.tx = tx }
 
     package func insert(_ freeze: Freeze) throws {
-        try tx.run(Self.insert, [
-            "id": .text(freeze.id), "project": .text(freeze.project.rawValue), "slot": .text(freeze.slot?.rawValue), "reason": .text(freeze.reason),
-            "owner": .text(freeze.owner), "created": .integer(freeze.createdAt.milliseconds), "expires": .integer(freeze.expiresAt?.milliseconds),
-        ])
+        try tx.run(
+            Self.insert,
+            [
+                "id": .text(freeze.id), "project": .text(freeze.project.rawValue), "slot": .text(freeze.slot?.rawValue), "reason": .text(freeze.reason),
+                "owner": .text(freeze.owner), "created": .integer(freeze.createdAt.milliseconds), "expires": .integer(freeze.expiresAt?.milliseconds),
+            ])
     }
 
     package func freeze(_ id: String) throws -> Freeze? { try tx.first(Self.byID, ["id": .text(id)]).map(Self.freeze) }
@@ -40,14 +42,20 @@ package struct FreezeStore {
         return freeze
     }
 
-    private static let insert = Statement("freeze.insert", """
+    private static let insert = Statement(
+        "freeze.insert",
+        """
         INSERT INTO freeze (id, project, slot, reason, owner, created_at_ms, expires_at_ms) VALUES (:id, :project, :slot, :reason, :owner, :created, :expires)
         """)
     private static let byID = Statement("freeze.byID", "SELECT * FROM freeze WHERE id = :id")
-    private static let all = Statement("freeze.all", """
+    private static let all = Statement(
+        "freeze.all",
+        """
         SELECT * FROM freeze WHERE (:project IS NULL OR project = :project) ORDER BY created_at_ms DESC, id LIMIT 1000
         """)
-    private static let open = Statement("freeze.open", """
+    private static let open = Statement(
+        "freeze.open",
+        """
         SELECT * FROM freeze WHERE project = :project AND lifted_at_ms IS NULL AND (expires_at_ms IS NULL OR expires_at_ms > :now) ORDER BY created_at_ms
         """)
     private static let lift = Statement("freeze.lift", "UPDATE freeze SET lifted_at_ms = :at, lifted_by = :by WHERE id = :id AND lifted_at_ms IS NULL")

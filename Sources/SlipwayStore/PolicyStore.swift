@@ -22,11 +22,13 @@ package struct PolicyStore {
     }
 
     package func insert(_ installed: InstalledPolicy) throws {
-        try tx.run(Self.insert, [
-            "project": .text(installed.project.rawValue), "version": .integer(installed.version), "name": .text(installed.policy.name),
-            "text": .text(installed.text), "value": .text(try CanonicalJSON.text(installed.policy)),
-            "at": .integer(installed.installedAt.milliseconds), "by": .text(installed.installedBy),
-        ])
+        try tx.run(
+            Self.insert,
+            [
+                "project": .text(installed.project.rawValue), "version": .integer(installed.version), "name": .text(installed.policy.name),
+                "text": .text(installed.text), "value": .text(try CanonicalJSON.text(installed.policy)),
+                "at": .integer(installed.installedAt.milliseconds), "by": .text(installed.installedBy),
+            ])
     }
 
     private static func policy(_ row: Row) throws -> InstalledPolicy {
@@ -39,7 +41,9 @@ package struct PolicyStore {
     private static let newest = Statement("policy.newest", "SELECT * FROM policy WHERE project = :project ORDER BY version DESC LIMIT 1")
     private static let byVersion = Statement("policy.byVersion", "SELECT * FROM policy WHERE project = :project AND version = :version")
     private static let all = Statement("policy.all", "SELECT * FROM policy WHERE project = :project ORDER BY version DESC LIMIT 1000")
-    private static let insert = Statement("policy.insert", """
+    private static let insert = Statement(
+        "policy.insert",
+        """
         INSERT INTO policy (project, version, name, text, value, installed_at_ms, installed_by)
         VALUES (:project, :version, :name, :text, :value, :at, :by)
         """)

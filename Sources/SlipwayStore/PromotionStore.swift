@@ -15,10 +15,13 @@ package struct PromotionStore {
     package func list(
         project: ProjectName? = nil, slot: SlotName? = nil, release: ContentDigest? = nil, limit: Int = 100, before: String? = nil
     ) throws -> [Promotion] {
-        try tx.all(Self.page, [
-            "project": .text(project?.rawValue), "slot": .text(slot?.rawValue), "release": .text(release?.rawValue), "before": .text(before),
-            "limit": .integer(min(limit, 1000)),
-        ]).map(Self.promotion)
+        try tx.all(
+            Self.page,
+            [
+                "project": .text(project?.rawValue), "slot": .text(slot?.rawValue), "release": .text(release?.rawValue), "before": .text(before),
+                "limit": .integer(min(limit, 1000)),
+            ]
+        ).map(Self.promotion)
     }
 
     /// What the driver has to look at: every promotion that is neither at an end nor resting, oldest first.
@@ -84,10 +87,12 @@ package struct PromotionStore {
     }
 
     package func record(_ id: String, _ request: DoneRequest, at: Timestamp) throws {
-        try tx.run(Self.insertRequest, [
-            "id": .text(id), "action": .text(request.action), "subject": .text(request.subject), "actor": .text(request.actor),
-            "promotion": .text(request.promotion), "at": .integer(at.milliseconds),
-        ])
+        try tx.run(
+            Self.insertRequest,
+            [
+                "id": .text(id), "action": .text(request.action), "subject": .text(request.subject), "actor": .text(request.actor),
+                "promotion": .text(request.promotion), "at": .integer(at.milliseconds),
+            ])
     }
 
     private static func values(_ promotion: Promotion) throws -> [String: SQLValue] {
@@ -102,44 +107,62 @@ package struct PromotionStore {
     private static func promotion(_ row: Row) throws -> Promotion { try CanonicalJSON.decode(Promotion.self, from: row.text("value")) }
 
     private static let byID = Statement("promotion.byID", "SELECT * FROM promotion WHERE id = :id")
-    private static let page = Statement("promotion.page", """
+    private static let page = Statement(
+        "promotion.page",
+        """
         SELECT p.* FROM promotion p LEFT JOIN promotion b ON b.id = :before
         WHERE (:project IS NULL OR p.project = :project) AND (:slot IS NULL OR p.slot = :slot) AND (:release IS NULL OR p.release = :release)
             AND (:before IS NULL OR p.created_at_ms < b.created_at_ms OR (p.created_at_ms = b.created_at_ms AND p.id < b.id))
         ORDER BY p.created_at_ms DESC, p.id DESC LIMIT :limit
         """)
-    private static let open = Statement("promotion.unfinished", """
+    private static let open = Statement(
+        "promotion.unfinished",
+        """
         SELECT * FROM promotion
         WHERE state IN ('draft', 'checking', 'blocked', 'awaitingApproval', 'approved', 'waiting', 'applying', 'verifying', 'rollingBack')
         ORDER BY created_at_ms, id LIMIT 10000
         """)
-    private static let openOfSlot = Statement("promotion.unfinishedOfSlot", """
+    private static let openOfSlot = Statement(
+        "promotion.unfinishedOfSlot",
+        """
         SELECT * FROM promotion
         WHERE slot = :slot AND state IN ('draft', 'checking', 'blocked', 'awaitingApproval', 'approved', 'waiting')
         ORDER BY created_at_ms, id
         """)
-    private static let inFlightOfSlot = Statement("promotion.inFlight", """
+    private static let inFlightOfSlot = Statement(
+        "promotion.inFlight",
+        """
         SELECT * FROM promotion WHERE slot = :slot AND state IN ('applying', 'verifying', 'rollingBack')
         """)
     private static let liveOfSlot = Statement("promotion.live", "SELECT * FROM promotion WHERE slot = :slot AND state = 'live'")
-    private static let verified = Statement("promotion.verified", """
+    private static let verified = Statement(
+        "promotion.verified",
+        """
         SELECT live_at_ms FROM promotion WHERE release = :release AND state IN ('live', 'retired') AND live_at_ms IS NOT NULL
         ORDER BY live_at_ms DESC LIMIT 1
         """)
-    private static let former = Statement("promotion.former", """
+    private static let former = Statement(
+        "promotion.former",
+        """
         SELECT release FROM promotion WHERE slot = :slot AND state IN ('live', 'retired') AND live_at_ms IS NOT NULL
         ORDER BY live_at_ms DESC, id DESC LIMIT 1000
         """)
-    private static let insert = Statement("promotion.insert", """
+    private static let insert = Statement(
+        "promotion.insert",
+        """
         INSERT INTO promotion (id, project, slot, release, state, version, created_at_ms, live_at_ms, value)
         VALUES (:id, :project, :slot, :release, :state, :version, :created, :live, :value)
         """)
-    private static let update = Statement("promotion.update", """
+    private static let update = Statement(
+        "promotion.update",
+        """
         UPDATE promotion SET state = :state, version = :version, live_at_ms = :live, value = :value, release = :release
         WHERE id = :id AND version = :readVersion AND project = :project AND slot = :slot AND created_at_ms = :created
         """)
     private static let requestByID = Statement("promotion.request", "SELECT * FROM promotion_request WHERE id = :id")
-    private static let insertRequest = Statement("promotion.insertRequest", """
+    private static let insertRequest = Statement(
+        "promotion.insertRequest",
+        """
         INSERT INTO promotion_request (id, action, subject, actor, promotion, at_ms) VALUES (:id, :action, :subject, :actor, :promotion, :at)
         """)
 }

@@ -9,13 +9,15 @@ package struct ReleaseStore {
 
     /// - Returns: false when it is there already.
     package func insert(_ release: Release) throws -> Bool {
-        try tx.run(Self.insert, [
-            "id": .text(release.id.rawValue), "project": .text(release.content.project.rawValue), "commit": .text(release.content.commit),
-            "model": .text(release.content.modelName), "digest": .text(release.content.modelDigest.rawValue),
-            "version": .integer(release.modelVersion), "execution": .text(release.execution),
-            "content": .text(try CanonicalJSON.text(release.content)), "metrics": .text(try CanonicalJSON.text(release.metrics)),
-            "at": .integer(release.createdAt.milliseconds), "by": .text(release.createdBy),
-        ]) > 0
+        try tx.run(
+            Self.insert,
+            [
+                "id": .text(release.id.rawValue), "project": .text(release.content.project.rawValue), "commit": .text(release.content.commit),
+                "model": .text(release.content.modelName), "digest": .text(release.content.modelDigest.rawValue),
+                "version": .integer(release.modelVersion), "execution": .text(release.execution),
+                "content": .text(try CanonicalJSON.text(release.content)), "metrics": .text(try CanonicalJSON.text(release.metrics)),
+                "at": .integer(release.createdAt.milliseconds), "by": .text(release.createdBy),
+            ]) > 0
     }
 
     package func release(_ id: ContentDigest) throws -> Release? {
@@ -34,9 +36,12 @@ package struct ReleaseStore {
 
     /// Newest first; continues below `before`.
     package func list(project: ProjectName? = nil, limit: Int = 100, before: ContentDigest? = nil) throws -> [Release] {
-        try tx.all(Self.page, [
-            "project": .text(project?.rawValue), "before": .text(before?.rawValue), "limit": .integer(min(limit, 1000)),
-        ]).map(Self.release)
+        try tx.all(
+            Self.page,
+            [
+                "project": .text(project?.rawValue), "before": .text(before?.rawValue), "limit": .integer(min(limit, 1000)),
+            ]
+        ).map(Self.release)
     }
 
     // MARK: Marks
@@ -54,10 +59,12 @@ package struct ReleaseStore {
 
     /// - Returns: false when it was quarantined already.
     package func insert(_ quarantine: Quarantine) throws -> Bool {
-        try tx.run(Self.insertQuarantine, [
-            "release": .text(quarantine.release.rawValue), "project": .text(quarantine.project.rawValue), "reason": .text(quarantine.reason),
-            "by": .text(quarantine.by), "at": .integer(quarantine.at.milliseconds), "promoters": .text(try CanonicalJSON.text(quarantine.promoters.sorted())),
-        ]) > 0
+        try tx.run(
+            Self.insertQuarantine,
+            [
+                "release": .text(quarantine.release.rawValue), "project": .text(quarantine.project.rawValue), "reason": .text(quarantine.reason),
+                "by": .text(quarantine.by), "at": .integer(quarantine.at.milliseconds), "promoters": .text(try CanonicalJSON.text(quarantine.promoters.sorted())),
+            ]) > 0
     }
 
     /// The open one.
@@ -83,29 +90,39 @@ package struct ReleaseStore {
         return release
     }
 
-    private static let insert = Statement("release.insert", """
+    private static let insert = Statement(
+        "release.insert",
+        """
         INSERT INTO release (id, project, commit_id, model_name, model_digest, model_version, execution, content, metrics, created_at_ms, created_by)
         VALUES (:id, :project, :commit, :model, :digest, :version, :execution, :content, :metrics, :at, :by)
         ON CONFLICT (id) DO NOTHING
         """)
     private static let byID = Statement("release.byID", "SELECT * FROM release WHERE id = :id")
     private static let byPrefix = Statement("release.byPrefix", "SELECT * FROM release WHERE id >= :low AND id < :high ORDER BY id LIMIT 2")
-    private static let page = Statement("release.page", """
+    private static let page = Statement(
+        "release.page",
+        """
         SELECT r.* FROM release r LEFT JOIN release b ON b.id = :before
         WHERE (:project IS NULL OR r.project = :project)
             AND (:before IS NULL OR r.created_at_ms < b.created_at_ms OR (r.created_at_ms = b.created_at_ms AND r.id < b.id))
         ORDER BY r.created_at_ms DESC, r.id DESC LIMIT :limit
         """)
-    private static let insertMark = Statement("release.insertMark", """
+    private static let insertMark = Statement(
+        "release.insertMark",
+        """
         INSERT INTO release_mark (release, mark, at_ms) VALUES (:release, :mark, :at) ON CONFLICT (release, mark) DO NOTHING
         """)
     private static let marksOf = Statement("release.marks", "SELECT mark FROM release_mark WHERE release = :release ORDER BY mark")
-    private static let insertQuarantine = Statement("release.quarantine", """
+    private static let insertQuarantine = Statement(
+        "release.quarantine",
+        """
         INSERT INTO quarantine (release, at_ms, project, reason, by_principal, promoters) VALUES (:release, :at, :project, :reason, :by, :promoters)
         ON CONFLICT DO NOTHING
         """)
     private static let openQuarantine = Statement("release.openQuarantine", "SELECT * FROM quarantine WHERE release = :release AND lifted_at_ms IS NULL")
-    private static let lift = Statement("release.liftQuarantine", """
+    private static let lift = Statement(
+        "release.liftQuarantine",
+        """
         UPDATE quarantine SET lifted_at_ms = :at, lifted_by = :by WHERE release = :release AND lifted_at_ms IS NULL
         """)
 }

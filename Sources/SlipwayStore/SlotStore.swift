@@ -49,12 +49,16 @@ package struct SlotStore {
 
     private static let byName = Statement("slot.byName", "SELECT * FROM slot WHERE name = :name")
     private static let all = Statement("slot.all", "SELECT * FROM slot WHERE (:project IS NULL OR project = :project) ORDER BY name LIMIT 1000")
-    private static let insert = Statement("slot.insert", """
+    private static let insert = Statement(
+        "slot.insert",
+        """
         INSERT INTO slot (name, project, current_release, promotion, fallback_release, generation, revision, hold_reason, held_by, held_at_ms, created_at_ms, updated_at_ms)
         VALUES (:name, :project, :current, :promotion, :fallback, :generation, :revision, :hold, :heldBy, :heldAt, :created, :updated)
         ON CONFLICT (name) DO NOTHING
         """)
-    private static let update = Statement("slot.update", """
+    private static let update = Statement(
+        "slot.update",
+        """
         UPDATE slot SET project = :project, current_release = :current, promotion = :promotion, fallback_release = :fallback, generation = :generation,
             revision = :revision, hold_reason = :hold, held_by = :heldBy, held_at_ms = :heldAt, created_at_ms = :created, updated_at_ms = :updated
         WHERE name = :name

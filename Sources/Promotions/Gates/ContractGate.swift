@@ -20,8 +20,10 @@ package struct ContractGate: Gate {
                 faults.joined(separator: " "), remedy: "Mend the data or log the model with a compatible signature, then check again.",
                 ["faults": .array(faults.map { .string($0) })])
         }
-        return .pass(current == nil ? "The data's checks hold and the model has a signature; nothing is live to be compatible with." :
-            "The data's checks hold and the signature fits what callers send today.")
+        return .pass(
+            current == nil
+                ? "The data's checks hold and the model has a signature; nothing is live to be compatible with."
+                : "The data's checks hold and the signature fits what callers send today.")
     }
 
     private func dataFaults(_ input: GateInput) async throws -> [String] {

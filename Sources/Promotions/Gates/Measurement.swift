@@ -25,9 +25,10 @@ package struct Measurement: Sendable {
     func outcome(_ input: GateInput) async throws -> Outcome {
         let snapshots = try await newestSnapshots(input)
         if let missing = snapshots.first(where: { $0.value == nil })?.key {
-            return .other(.fail(
-                "Dataset '\(missing)' has no usable snapshot in \(input.environment.rawValue).",
-                remedy: "Import or refresh it, then check again: slipway data import \(missing) FILE, slipway data refresh \(missing)"))
+            return .other(
+                .fail(
+                    "Dataset '\(missing)' has no usable snapshot in \(input.environment.rawValue).",
+                    remedy: "Import or refresh it, then check again: slipway data import \(missing) FILE, slipway data refresh \(missing)"))
         }
         let request = EvaluationRequest(
             // A check whose machinery broke asks for a new execution.
@@ -40,8 +41,9 @@ package struct Measurement: Sendable {
         case .measured(let run, let metrics):
             return .measured(Measured(metrics: metrics, run: run, execution: execution, snapshots: try await used(by: execution, input) ?? request.snapshots))
         case .failed(let why):
-            return .other(.fail(
-                "The evaluation did not succeed: \(why)", remedy: "Read its log: slipway execution logs \(input.environment.rawValue)/\(execution)"))
+            return .other(
+                .fail(
+                    "The evaluation did not succeed: \(why)", remedy: "Read its log: slipway execution logs \(input.environment.rawValue)/\(execution)"))
         case .errored(let why): throw SlipwayError(.unavailable, "The evaluation could not run: \(why)")
         }
     }
@@ -66,9 +68,11 @@ package struct Measurement: Sendable {
 extension Measurement.Measured {
     /// A result with what was measured and where.
     func result(_ outcome: GateOutcome, _ summary: String, remedy: String = "", conditions: [JSONValue] = []) -> GateResult {
-        var finding = GateFinding(outcome, summary, remedy: remedy, details: [
-            "metrics": .object(metrics.filter { $0.value.isFinite }.mapValues { .number($0) }), "run": .string(run), "conditions": .array(conditions),
-        ])
+        var finding = GateFinding(
+            outcome, summary, remedy: remedy,
+            details: [
+                "metrics": .object(metrics.filter { $0.value.isFinite }.mapValues { .number($0) }), "run": .string(run), "conditions": .array(conditions),
+            ])
         finding.snapshots = snapshots
         finding.producer = "execution:\(execution)"
         return .done(finding)

@@ -22,7 +22,8 @@ package struct UpstreamGate: Gate {
         }
         guard let verifiedAt else {
             guard from.verified else { return .pass("It need not be verified in \(from.environment.rawValue).") }
-            return .fail("It was never live in \(from.environment.rawValue).", remedy: "Promote it there first: slipway promotion request \(id.short) --to \(from.environment.rawValue)")
+            return .fail(
+                "It was never live in \(from.environment.rawValue).", remedy: "Promote it there first: slipway promotion request \(id.short) --to \(from.environment.rawValue)")
         }
         let soaked = verifiedAt + from.soak.duration
         if input.now < soaked { return .pending("It soaks in \(from.environment.rawValue) until \(soaked.iso8601).") }

@@ -110,9 +110,10 @@ package enum GateVerdict: Sendable, Hashable {
             guard let rule = gates[name], let found = evidence[name] else { continue }
             if found.outcome == .pass, !found.isStale(at: now) { continue }
             guard rule.mode == .enforce else { amber.append(name); continue }
-            reasons.append(found.outcome == .pass
-                ? .init("The evidence of gate '\(name.rawValue)' is stale.", remedy: "Check again: slipway promotion check \(found.promotion)")
-                : .init("Gate '\(name.rawValue)': \(found.summary)", remedy: found.remedy))
+            reasons.append(
+                found.outcome == .pass
+                    ? .init("The evidence of gate '\(name.rawValue)' is stale.", remedy: "Check again: slipway promotion check \(found.promotion)")
+                    : .init("Gate '\(name.rawValue)': \(found.summary)", remedy: found.remedy))
         }
         return reasons.isEmpty ? .passed(amber: amber) : .blocked(reasons)
     }

@@ -69,9 +69,10 @@ extension Promotion {
             reasons.append(.init("The policy is at version \(facts.policyVersion) now; the plan was made under \(plan.policyVersion).", remedy: again))
         }
         if facts.isQuarantined {
-            reasons.append(.init(
-                "Release \(release.short) is quarantined.",
-                remedy: "Somebody other than its promoters may lift it: slipway release lift \(plan.environment.rawValue)/\(release.short)"))
+            reasons.append(
+                .init(
+                    "Release \(release.short) is quarantined.",
+                    remedy: "Somebody other than its promoters may lift it: slipway release lift \(plan.environment.rawValue)/\(release.short)"))
         }
         if state.dependsOnPlan {
             for gate in plan.gates.filter({ $0.value.mode == .enforce }).keys.sorted(by: { $0.rawValue < $1.rawValue })

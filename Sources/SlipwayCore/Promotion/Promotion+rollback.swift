@@ -20,7 +20,8 @@ extension Promotion {
                 remedy: "Somebody other than its promoters may lift it: slipway release lift \(plan.environment.rawValue)/\(target.short)")
         }
         guard facts.bytesVerified else {
-            throw SlipwayError(.blocked, "The stored bytes of the fallback \(target.short) do not match their digests.", remedy: "Restore them from a backup, then roll back again.")
+            throw SlipwayError(
+                .blocked, "The stored bytes of the fallback \(target.short) do not match their digests.", remedy: "Restore them from a backup, then roll back again.")
         }
         guard !facts.isSlotBusy else {
             throw SlipwayError(.conflict, "A promotion of slot '\(slot)' is in flight.", remedy: "Abort it first: slipway promotion abort ID --reason …")

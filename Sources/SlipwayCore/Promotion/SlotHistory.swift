@@ -47,10 +47,11 @@ package struct SlotHistory: Sendable, Hashable {
             throw SlipwayError.fault("Audit event \(event.seq) lacks its generation or cause.")
         }
         if !chapters.isEmpty { chapters[chapters.count - 1].until = event.at }
-        chapters.append(SlotChapter(
-            generation: Int(generation), release: event.details["release"]?.string.flatMap(ContentDigest.init(rawValue:)),
-            fallback: event.details["fallback"]?.string.flatMap(ContentDigest.init(rawValue:)),
-            promotion: event.details["promotion"]?.string, cause: cause, from: event.at))
+        chapters.append(
+            SlotChapter(
+                generation: Int(generation), release: event.details["release"]?.string.flatMap(ContentDigest.init(rawValue:)),
+                fallback: event.details["fallback"]?.string.flatMap(ContentDigest.init(rawValue:)),
+                promotion: event.details["promotion"]?.string, cause: cause, from: event.at))
     }
 
     /// What the slot held at that time, nil before its first release.

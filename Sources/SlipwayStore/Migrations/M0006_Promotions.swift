@@ -1,7 +1,9 @@
 import SlipwaySQL
 
 package enum M0006 {
-    package static let promotions = Migration("M0006_Promotions", """
+    package static let promotions = Migration(
+        "M0006_Promotions",
+        """
         CREATE TABLE release (
             id TEXT PRIMARY KEY,
             project TEXT NOT NULL,

@@ -21,9 +21,11 @@ struct AuditList: AsyncParsableCommand {
         let query = try paging.query(["project": project, "subject": subject])
         let page = try await connection.client().get("/api/v1/\(environment.rawValue)/audit\(query)", as: WirePage<WireAuditEvent>.self)
         if connection.json { return try Output.json(page) }
-        Output.table(["seq", "at", "who", "what", "about", "details"], page.items.map {
-            [String($0.seq), $0.at, $0.actor, $0.action, $0.subject, $0.details == "{}" ? "" : $0.details]
-        }, empty: "No events.")
+        Output.table(
+            ["seq", "at", "who", "what", "about", "details"],
+            page.items.map {
+                [String($0.seq), $0.at, $0.actor, $0.action, $0.subject, $0.details == "{}" ? "" : $0.details]
+            }, empty: "No events.")
         paging.hint(page.next)
     }
 }

@@ -77,9 +77,11 @@ struct FreezeList: AsyncParsableCommand {
     func run() async throws {
         let page = try await connection.client().get("/api/v1/\(environment.rawValue)/freezes", as: WirePage<WireFreeze>.self)
         if connection.json { return try Output.json(page) }
-        Output.table(["freeze", "covers", "reason", "owner", "since", "until"], page.items.map {
-            [$0.id ?? "", $0.slot ?? $0.project, $0.reason, $0.owner ?? "", $0.createdAt ?? "", $0.liftedAt.map { "lifted \($0)" } ?? $0.expiresAt ?? "lifted"]
-        }, empty: "No freezes in \(environment.rawValue).")
+        Output.table(
+            ["freeze", "covers", "reason", "owner", "since", "until"],
+            page.items.map {
+                [$0.id ?? "", $0.slot ?? $0.project, $0.reason, $0.owner ?? "", $0.createdAt ?? "", $0.liftedAt.map { "lifted \($0)" } ?? $0.expiresAt ?? "lifted"]
+            }, empty: "No freezes in \(environment.rawValue).")
     }
 }
 

@@ -47,9 +47,11 @@ struct PromotionList: AsyncParsableCommand {
         let query = try paging.query(["project": project, "slot": slot])
         let page = try await connection.client().get("/api/v1/\(environment.rawValue)/promotions\(query)", as: WirePage<WirePromotion>.self)
         if connection.json { return try Output.json(page) }
-        Output.table(["promotion", "slot", "release", "state", "since", "requested by", "policy"], page.items.map {
-            [$0.id, "\($0.environment)/\($0.slot)", Words.short($0.release), $0.state, $0.stateSince, $0.requestedBy, $0.plan.policy]
-        }, empty: "No promotions in \(environment.rawValue) that you can see. Ask for one: slipway promotion request RELEASE --to \(environment.rawValue)")
+        Output.table(
+            ["promotion", "slot", "release", "state", "since", "requested by", "policy"],
+            page.items.map {
+                [$0.id, "\($0.environment)/\($0.slot)", Words.short($0.release), $0.state, $0.stateSince, $0.requestedBy, $0.plan.policy]
+            }, empty: "No promotions in \(environment.rawValue) that you can see. Ask for one: slipway promotion request RELEASE --to \(environment.rawValue)")
         paging.hint(page.next)
     }
 }

@@ -23,9 +23,11 @@ enum PromotionText {
         var newest: [String: WireEvidence] = [:]
         for evidence in found.evidence ?? [] where evidence.attempt == found.attempt { newest[evidence.gate] = evidence }
         Output.line()
-        Output.table(["gate", "mode", "outcome", "what was found"], found.plan.gates.sorted { $0.key < $1.key }.map { gate, mode in
-            [gate, mode, newest[gate]?.outcome ?? "–", newest[gate].map { $0.outcome == "pass" ? $0.summary : "\($0.summary) \($0.remedy)" } ?? ""]
-        }, empty: "The policy lists no gates.")
+        Output.table(
+            ["gate", "mode", "outcome", "what was found"],
+            found.plan.gates.sorted { $0.key < $1.key }.map { gate, mode in
+                [gate, mode, newest[gate]?.outcome ?? "–", newest[gate].map { $0.outcome == "pass" ? $0.summary : "\($0.summary) \($0.remedy)" } ?? ""]
+            }, empty: "The policy lists no gates.")
     }
 
     private static func approvals(_ found: WirePromotion) {

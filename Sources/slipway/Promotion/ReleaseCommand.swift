@@ -20,9 +20,11 @@ struct ReleaseList: AsyncParsableCommand {
     func run() async throws {
         let page = try await connection.client().get("/api/v1/\(environment.rawValue)/releases\(try paging.query(["project": project]))", as: WirePage<WireRelease>.self)
         if connection.json { return try Output.json(page) }
-        Output.table(["release", "project", "model", "commit", "trained in", "created"], page.items.map {
-            [String($0.id.prefix(12)), $0.project, "\($0.model) v\($0.modelVersion)", String($0.commit.prefix(12)), $0.trainingEnvironment, $0.createdAt]
-        }, empty: "No releases in \(environment.rawValue) that you can see. A push to the main line makes one.")
+        Output.table(
+            ["release", "project", "model", "commit", "trained in", "created"],
+            page.items.map {
+                [String($0.id.prefix(12)), $0.project, "\($0.model) v\($0.modelVersion)", String($0.commit.prefix(12)), $0.trainingEnvironment, $0.createdAt]
+            }, empty: "No releases in \(environment.rawValue) that you can see. A push to the main line makes one.")
         paging.hint(page.next)
     }
 }

@@ -19,9 +19,11 @@ struct SlotList: AsyncParsableCommand {
         let query = try project.map { "?project=\(try queryPart($0))" } ?? ""
         let page = try await connection.client().get("/api/v1/\(environment.rawValue)/slots\(query)", as: WirePage<WireSlot>.self)
         if connection.json { return try Output.json(page) }
-        Output.table(["slot", "project", "current", "fallback", "generation", "hold"], page.items.map {
-            ["\($0.environment)/\($0.name)", $0.project, Words.short($0.current), Words.short($0.fallback), String($0.generation), $0.hold ?? ""]
-        }, empty: "No slots in \(environment.rawValue) that you can see. The first promotion opens one.")
+        Output.table(
+            ["slot", "project", "current", "fallback", "generation", "hold"],
+            page.items.map {
+                ["\($0.environment)/\($0.name)", $0.project, Words.short($0.current), Words.short($0.fallback), String($0.generation), $0.hold ?? ""]
+            }, empty: "No slots in \(environment.rawValue) that you can see. The first promotion opens one.")
     }
 }
 
@@ -100,7 +102,8 @@ struct SlotLift: AsyncParsableCommand {
 
 struct SlotRetire: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "retire", abstract: "Drain and close a slot's endpoint.", discussion: "Example: slipway slot retire stage/flight-delay --reason \"replaced by another project\"")
+        commandName: "retire", abstract: "Drain and close a slot's endpoint.",
+        discussion: "Example: slipway slot retire stage/flight-delay --reason \"replaced by another project\"")
     @Argument(help: "ENVIRONMENT/SLOT.") var slot: EnvironmentPath
     @Option(help: "Why.") var reason: String
     @OptionGroup var connection: Connection

@@ -29,11 +29,15 @@ struct PromotionTableTests {
     }
 
     static func evidence(_ promotion: Promotion, _ outcomes: [GateName: GateOutcome], expiresIn: Duration = .seconds(86_400 * 30)) -> [GateName: Evidence] {
-        Dictionary(uniqueKeysWithValues: outcomes.map { gate, outcome in
-            (gate, Evidence(
-                id: gate.rawValue, promotion: promotion.id, release: release, plan: promotion.planDigest, attempt: promotion.attempt, gate: gate, mode: .enforce,
-                outcome: outcome, summary: "said", remedy: "do", origin: .prod, madeAt: start, expiresAt: start + expiresIn))
-        })
+        Dictionary(
+            uniqueKeysWithValues: outcomes.map { gate, outcome in
+                (
+                    gate,
+                    Evidence(
+                        id: gate.rawValue, promotion: promotion.id, release: release, plan: promotion.planDigest, attempt: promotion.attempt, gate: gate, mode: .enforce,
+                        outcome: outcome, summary: "said", remedy: "do", origin: .prod, madeAt: start, expiresAt: start + expiresIn)
+                )
+            })
     }
 
     /// A promotion that has come that far along the main path.
@@ -178,10 +182,12 @@ struct PromotionTableTests {
         #expect(effects.contains { if case .freezeSlot = $0 { true } else { false } })
     }
 
-    @Test("time alone ends every state that is neither final nor resting, where the table says", arguments: [
-        (PromotionState.draft, PromotionState.withdrawn), (.checking, .blocked), (.awaitingApproval, .expired), (.approved, .expired), (.applying, .rollingBack),
-        (.verifying, .rollingBack),
-    ])
+    @Test(
+        "time alone ends every state that is neither final nor resting, where the table says",
+        arguments: [
+            (PromotionState.draft, PromotionState.withdrawn), (.checking, .blocked), (.awaitingApproval, .expired), (.approved, .expired), (.applying, .rollingBack),
+            (.verifying, .rollingBack),
+        ])
     func timeOuts(from: PromotionState, to: PromotionState) throws {
         var (promotion, facts) = try Self.promotion(from)
         #expect(throws: SlipwayError.self, "not yet") { try promotion.handle(.timeOut, by: .anonymous, facts: facts) }
@@ -204,8 +210,10 @@ struct PromotionTableTests {
     func finalStates() throws {
         let (start, facts) = try Self.promotion(.verifying)
         let events: [PromotionEvent] = [
-            .submit, .checked, .approve(UserName(unchecked: "ida"), plan: start.planDigest, comment: ""), .reject(reason: ""), .timeOut, .withdraw, .supersede(by: "x"), .wait, .apply,
-            .stepFailed(reason: ""), .stepsDone, .stepTaken(.init()), .nextStep(.init()), .verificationFailed(reason: ""), .verified(.init()), .displaced(by: "x"), .retire(reason: ""),
+            .submit, .checked, .approve(UserName(unchecked: "ida"), plan: start.planDigest, comment: ""), .reject(reason: ""), .timeOut, .withdraw, .supersede(by: "x"), .wait,
+            .apply,
+            .stepFailed(reason: ""), .stepsDone, .stepTaken(.init()), .nextStep(.init()), .verificationFailed(reason: ""), .verified(.init()), .displaced(by: "x"),
+            .retire(reason: ""),
             .rollBack(reason: ""), .abort(reason: ""), .restored, .cannotRestore(reason: ""), .drift,
         ]
         for state in PromotionState.allCases where state.isFinal {
@@ -224,7 +232,9 @@ struct PromotionTableTests {
         for (requester, starts) in [("service:ci", false), ("user:eve", true)] {
             var (promotion, facts) = try Self.promotion(.draft, requestedBy: requester)
             facts.slot.hold = "rolled back"
-            if starts { _ = try promotion.handle(.submit, by: .anonymous, facts: facts) } else {
+            if starts {
+                _ = try promotion.handle(.submit, by: .anonymous, facts: facts)
+            } else {
                 #expect(throws: SlipwayError.self) { try promotion.handle(.submit, by: .anonymous, facts: facts) }
             }
         }

@@ -1,5 +1,4 @@
 import Foundation
-@testable import Promotions
 import SlipwayBlobs
 import SlipwayCore
 import SlipwayRuntime
@@ -8,6 +7,8 @@ import SlipwayStore
 import SlipwayTestSupport
 import Synchronization
 import Testing
+
+@testable import Promotions
 
 @Suite("Gates")
 struct GateTests {
@@ -72,7 +73,9 @@ struct GateTests {
             try #require(Signature(CanonicalJSON.decode(JSONValue.self, from: #"{"inputs": \#(inputs), "outputs": \#(outputs)}"#)))
         }
         let current = try signature(#"[{"type": "integer", "name": "a", "required": true}, {"type": "string", "name": "b", "required": false}]"#)
-        func breaks(_ inputs: String, _ outputs: String = #"[{"type": "double", "name": "p"}]"#) throws -> Int { try Signature.breaks(from: current, to: signature(inputs, outputs)).count }
+        func breaks(_ inputs: String, _ outputs: String = #"[{"type": "double", "name": "p"}]"#) throws -> Int {
+            try Signature.breaks(from: current, to: signature(inputs, outputs)).count
+        }
         #expect(try breaks(#"[{"type": "integer", "name": "a", "required": true}]"#) == 0)
         #expect(try breaks(#"[{"type": "double", "name": "a", "required": true}]"#) == 0)
         #expect(try breaks(#"[{"type": "integer", "name": "a"}, {"type": "string", "name": "c", "required": false}]"#) == 0)
@@ -114,7 +117,9 @@ struct GateTests {
         return process.terminationStatus == 0
     }
 
-    @Test("the scan passes numbers and refuses a pickle that would run a program, and a secret in the tree", .enabled(if: hasScanners, "needs picklescan and detect-secrets: make setup"))
+    @Test(
+        "the scan passes numbers and refuses a pickle that would run a program, and a secret in the tree",
+        .enabled(if: hasScanners, "needs picklescan and detect-secrets: make setup"))
     func scan() async throws {
         let world = try await PromotionWorld(releaseCount: 3)
         let resources = try ResourceFolder.find()
@@ -130,7 +135,9 @@ struct GateTests {
         input.release = try Release(content: content, createdAt: world.clock.now, createdBy: "user:ada", modelVersion: 1, execution: "e", metrics: [:])
         let refused = try await finding(gate.run(input))
         #expect(refused.outcome == .fail && refused.summary.contains("os.system"))
-        let secret = try gate.judge(JSONDecoder().decode(ScanGate.Report.self, from: Data(#"{"flavors": [], "pickles": [], "secrets": [{"path": "a.py", "line": 3, "kind": "AWS Access Key"}], "skipped": 0}"#.utf8)))
+        let secret = try gate.judge(
+            JSONDecoder().decode(
+                ScanGate.Report.self, from: Data(#"{"flavors": [], "pickles": [], "secrets": [{"path": "a.py", "line": 3, "kind": "AWS Access Key"}], "skipped": 0}"#.utf8)))
         #expect(try finding(secret).outcome == .fail)
     }
 }

@@ -45,13 +45,17 @@ struct PolicyFileTests {
         #expect(isStrict == (policy.environment != .dev))
     }
 
-    @Test("what does not fit is refused with its line and key", arguments: [
-        ("environment: moon", "environment"), ("environment: prod\nroleAge: soon", "Line 2: 'roleAge'"), ("environment: prod\ngates:\n  metrics: silent", "Line 3: 'gates.metrics'"),
-        ("environment: prod\ngates: { metrix: enforce }", "there is no key 'gates.metrix'"), ("environment: prod\nrollout: { steps: [5, 3, 100] }", "'rollout.steps' rises"),
-        ("environment: prod\nrollout: { steps: [5, 25] }", "ends at 100"), ("environment: prod\napprovals: [ { role: service, count: 1 } ]", "'approvals[0].role'"),
-        ("environment: prod\napprovals: [ { role: reviewer } ]", "lacks the key 'count'"), ("name: x", "lacks the key 'environment'"), ("environment: prod\nwindow: always", "'window'"),
-        ("environment: prod\ngates: { metrics: { mode: enforce, conditions: [\"auc > 0.5\"] } }", "gates.metrics.conditions[0]"), ("environment: [", "no YAML"),
-    ])
+    @Test(
+        "what does not fit is refused with its line and key",
+        arguments: [
+            ("environment: moon", "environment"), ("environment: prod\nroleAge: soon", "Line 2: 'roleAge'"),
+            ("environment: prod\ngates:\n  metrics: silent", "Line 3: 'gates.metrics'"),
+            ("environment: prod\ngates: { metrix: enforce }", "there is no key 'gates.metrix'"), ("environment: prod\nrollout: { steps: [5, 3, 100] }", "'rollout.steps' rises"),
+            ("environment: prod\nrollout: { steps: [5, 25] }", "ends at 100"), ("environment: prod\napprovals: [ { role: service, count: 1 } ]", "'approvals[0].role'"),
+            ("environment: prod\napprovals: [ { role: reviewer } ]", "lacks the key 'count'"), ("name: x", "lacks the key 'environment'"),
+            ("environment: prod\nwindow: always", "'window'"),
+            ("environment: prod\ngates: { metrics: { mode: enforce, conditions: [\"auc > 0.5\"] } }", "gates.metrics.conditions[0]"), ("environment: [", "no YAML"),
+        ])
     func refused(text: String, says: String) {
         #expect { try PolicyFile.parse(text) } throws: { error in
             (error as? SlipwayError)?.code == .invalidArgument && (error as? SlipwayError)?.message.contains(says) == true

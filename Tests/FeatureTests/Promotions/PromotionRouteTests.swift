@@ -1,8 +1,8 @@
 import Foundation
 import Hummingbird
 import SlipwayCore
-import SlipwayServer
 import SlipwaySQL
+import SlipwayServer
 import SlipwayStore
 import SlipwayWire
 import Testing
@@ -68,7 +68,8 @@ struct PromotionRouteTests {
         #expect(listed.items.first?.liftedBy == "user:max")
         let verdict = try decoded(await server.send(.post, "/api/v1/stage/audit/verify", token: auditor).text, as: WireAuditVerdict.self)
         #expect(verdict.broken == nil && verdict.verified >= 2)
-        let events = try decoded(await server.send(.get, "/api/v1/stage/audit?project=flights&subject=freeze:\(freeze.id!)", token: auditor).text, as: WirePage<WireAuditEvent>.self)
+        let events = try decoded(
+            await server.send(.get, "/api/v1/stage/audit?project=flights&subject=freeze:\(freeze.id!)", token: auditor).text, as: WirePage<WireAuditEvent>.self)
         #expect(events.items.map(\.action) == ["freeze.lift", "freeze.add"])
     }
 }

@@ -38,9 +38,11 @@ struct PromotionServiceTests {
         let started = world.endpoints[.stage]!.state.withLock { $0.history.count }
         let second = try await world.promote(world.releases[1], to: .stage)
         #expect(second.state == .live)
-        let weights = world.endpoints[.stage]!.state.withLock { $0.history.dropFirst(started).map { wish in
-            Dictionary(uniqueKeysWithValues: wish.deployments.map { ($0.release == world.releases[1].id ? "new" : "old", $0.weight) })
-        } }
+        let weights = world.endpoints[.stage]!.state.withLock {
+            $0.history.dropFirst(started).map { wish in
+                Dictionary(uniqueKeysWithValues: wish.deployments.map { ($0.release == world.releases[1].id ? "new" : "old", $0.weight) })
+            }
+        }
         #expect(Array(weights) == [["new": 0, "old": 100], ["new": 10, "old": 90], ["new": 100, "old": 0], ["new": 100]])
         let first = try await world.services[.stage]!.promotions(project: nil, slot: nil, by: world.caller("eve")).last
         #expect(first?.state == .retired)

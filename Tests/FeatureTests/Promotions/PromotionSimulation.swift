@@ -103,11 +103,12 @@ enum SimulatedAct: Sendable {
         let caller = callers.randomElement(using: &random)!
         let release = Int.random(in: 0..<world.releases.count, using: &random)
         // So few that they come again, for the same thing or for another.
-        let key: String? = switch Int.random(in: 0..<4, using: &random) {
-        case 0: "key-\(caller)-\(release)"
-        case 1: "key-\(Int.random(in: 0..<3, using: &random))"
-        default: nil
-        }
+        let key: String? =
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0: "key-\(caller)-\(release)"
+            case 1: "key-\(Int.random(in: 0..<3, using: &random))"
+            default: nil
+            }
         switch Int.random(in: 0..<40, using: &random) {
         case 0..<10: return .request(environment, release, caller, key)
         case 10..<20: return .verb(environment, "approve", caller, key)
@@ -155,7 +156,9 @@ enum SimulatedAct: Sendable {
             }
         case .release(let environment, let verb, let number, _):
             let id = world.releases[number].id.rawValue
-            if verb == "lift" { try await world.services[environment]!.liftQuarantine(id, reason: "simulated", by: caller) } else {
+            if verb == "lift" {
+                try await world.services[environment]!.liftQuarantine(id, reason: "simulated", by: caller)
+            } else {
                 try await world.services[environment]!.quarantine(id, reason: "simulated", by: caller)
             }
         case .freeze(let environment, _):
@@ -176,7 +179,9 @@ enum SimulatedAct: Sendable {
         let rollout = "rollout: { kind: canary, steps: [10, 100], bake: 10s, minRequests: 50, rollbackOn: { errorRate: 0.01 } }\n"
         switch environment {
         case .dev: return rollout + "automatic: true\ngates: { scan: enforce }\n"
-        case .stage: return rollout + "approvals: [ { role: reviewer, count: 1 } ]\ngates: { metrics: { mode: enforce, conditions: [\"metrics.auc >= 0.6\"] }, scan: enforce, fallback: enforce }\n"
+        case .stage:
+            return rollout
+                + "approvals: [ { role: reviewer, count: 1 } ]\ngates: { metrics: { mode: enforce, conditions: [\"metrics.auc >= 0.6\"] }, scan: enforce, fallback: enforce }\n"
         case .prod:
             return rollout + "from: { environment: stage, soak: 30s }\napprovals: [ { role: reviewer, count: 1 }, { role: operator, count: 1 } ]\n"
                 + "gates: { upstream: enforce, metrics: { mode: enforce, conditions: [\"metrics.auc >= 0.6\"] }, scan: enforce, fallback: enforce }\n"
@@ -185,13 +190,14 @@ enum SimulatedAct: Sendable {
 
     /// On the newest promotion that the verb could fit.
     private func act(_ verb: String, _ key: String?, _ service: PromotionService, _ caller: Caller) async throws -> Promotion? {
-        let fitting: Set<PromotionState> = switch verb {
-        case "approve", "reject": [.awaitingApproval]
-        case "apply": [.approved, .waiting]
-        case "abort": [.applying, .verifying]
-        case "check": [.blocked]
-        default: [.draft, .checking, .blocked, .awaitingApproval, .approved, .waiting]
-        }
+        let fitting: Set<PromotionState> =
+            switch verb {
+            case "approve", "reject": [.awaitingApproval]
+            case "apply": [.approved, .waiting]
+            case "abort": [.applying, .verifying]
+            case "check": [.blocked]
+            default: [.draft, .checking, .blocked, .awaitingApproval, .approved, .waiting]
+            }
         let open = try await service.promotions(project: nil, slot: nil, limit: 20, by: .system("test"))
         guard let target = open.first(where: { fitting.contains($0.state) }) else { return nil }
         switch verb {

@@ -145,7 +145,8 @@ struct PromotionWatch: Sendable {
         expect(4, !names.contains { "user:\($0)" == promotion.requestedBy }, "\(promotion.id): its requester approved")
         let numbers = world.code.commits.map(\.id)
         let end = numbers.firstIndex(of: world.releases.first { $0.id == promotion.release }!.content.commit)!
-        let start = promotion.plan.current.flatMap { current in world.releases.first { $0.id == current } }.flatMap { numbers.firstIndex(of: $0.content.commit) }.map { $0 + 1 } ?? 0
+        let start =
+            promotion.plan.current.flatMap { current in world.releases.first { $0.id == current } }.flatMap { numbers.firstIndex(of: $0.content.commit) }.map { $0 + 1 } ?? 0
         let behind = start <= end ? world.code.commits[start...end].flatMap { [$0.author, $0.pusher] } : []
         expect(4, Set(names).isDisjoint(with: behind), "\(promotion.id): approved by \(names), written by \(behind)")
     }
@@ -244,7 +245,9 @@ struct PromotionWatch: Sendable {
     mutating func wind(step: Int, _ random: inout SeededGenerator) async throws {
         self.step = step
         for environment in EnvironmentID.allCases {
-            world.endpoints[environment]!.state.withLock { $0.isStuck = true; $0.breaks = Bool.random(using: &random) }
+            world.endpoints[environment]!.state.withLock {
+                $0.isStuck = true; $0.breaks = Bool.random(using: &random)
+            }
             world.evaluations[environment]!.state.withLock { $0.hangs = true }
             for _ in 0..<12 {
                 world.clock.advance(by: .seconds(31 * 86_400))

@@ -83,8 +83,10 @@ final class PromotionWorld: Sendable {
     private static func addPeople(_ control: TestControl, _ realms: [EnvironmentID: TestRealm]) async throws {
         try await control.database.write { tx in
             for name in people.keys.sorted() + ["root"] {
-                try IdentityStore(tx: tx).insert(Person(
-                    name: UserName(unchecked: name), fullName: name, passwordHash: nil, isPlatformAdministrator: name == "root", emails: ["\(name)@example.org"], createdAt: start))
+                try IdentityStore(tx: tx).insert(
+                    Person(
+                        name: UserName(unchecked: name), fullName: name, passwordHash: nil, isPlatformAdministrator: name == "root", emails: ["\(name)@example.org"],
+                        createdAt: start))
             }
         }
         for (environment, realm) in realms {
@@ -139,7 +141,8 @@ final class PromotionWorld: Sendable {
         return try await realm.database.write { tx in
             let config = try ProjectFileStore(tx: tx).put(file)
             let version = try RegistryStore(tx: tx).register(
-                model: "flight-delay", project: project, source: .manifest(model, origin: "test"), tags: [:], at: start, by: .user(UserName(unchecked: "ada")), signature: signature)
+                model: "flight-delay", project: project, source: .manifest(model, origin: "test"), tags: [:], at: start, by: .user(UserName(unchecked: "ada")), signature: signature
+            )
             let release = try Release(
                 content: .init(
                     project: project, kind: .model, commit: commit, tree: FakeCode.treeID(commit), lockDigest: lock, modelName: "flight-delay", modelDigest: model,
@@ -156,7 +159,8 @@ final class PromotionWorld: Sendable {
     func caller(_ name: String) -> Caller {
         if name == "root" { return Caller(principal: .user(UserName(unchecked: "root")), isPlatformAdministrator: true) }
         if name == "ci" {
-            return Caller(principal: .service("ci"), grants: EnvironmentID.allCases.map { RoleGrant(project: Self.project, environment: $0, role: .service, grantedAt: Self.start) })
+            return Caller(
+                principal: .service("ci"), grants: EnvironmentID.allCases.map { RoleGrant(project: Self.project, environment: $0, role: .service, grantedAt: Self.start) })
         }
         let grants = (Self.people[name] ?? [:]).flatMap { environment, roles in
             roles.map { RoleGrant(project: Self.project, environment: environment, role: $0, grantedAt: Self.start) }
