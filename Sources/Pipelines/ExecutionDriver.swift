@@ -186,19 +186,19 @@ package struct ExecutionDriver: Sendable {
 
     // MARK: The end
 
-    /// Keeps logs and exit statuses, removes what can be had again, ends the tokens.
-    private func close(_ execution: Execution) async throws {
+    /// Keeps logs and exit statuses, removes what can be had again, ends the tokens. The folder `inputs` goes last: it says that this is still to do.
+    func close(_ execution: Execution) async throws {
         try await tokens.revokeExecutionTokens(execution.id)
         let folder = service.folder(of: execution.id)
         try await offload {
-            try ReadOnlyTree.remove(folder.appending(path: "inputs"))
             let steps = folder.appending(path: "steps")
-            guard FileManager.default.fileExists(atPath: steps.path) else { return }
-            for step in try FileManager.default.contentsOfDirectory(at: steps, includingPropertiesForKeys: nil) {
+            let names = FileManager.default.fileExists(atPath: steps.path) ? try FileManager.default.contentsOfDirectory(at: steps, includingPropertiesForKeys: nil) : []
+            for step in names {
                 for attempt in try FileManager.default.contentsOfDirectory(at: step, includingPropertiesForKeys: nil) {
                     for part in ["source", "outputs", "tmp", "home", "order.json"] { try ReadOnlyTree.remove(attempt.appending(path: part)) }
                 }
             }
+            try ReadOnlyTree.remove(folder.appending(path: "inputs"))
         }
     }
 }

@@ -41,4 +41,13 @@ enum GitHooks {
         sync -- \(spool)
 
         """
+
+    /// Runs after the refs have moved, and tells the person who pushed. Nothing depends on it.
+    static let postReceive = """
+        #!/bin/sh
+        # Written by Slipway; changes here are lost at its next start.
+        [ -x "${SLIPWAY_PROGRAM:-}" ] || exit 0
+        "$SLIPWAY_PROGRAM" push-advice "${SLIPWAY_PROJECT:-}" "${SLIPWAY_MAIN:-main}" 2>/dev/null || exit 0
+
+        """
 }

@@ -40,17 +40,20 @@ package final class GitHost: Sendable {
     let repositories: GitRepositories
     let history: GitHistory
     let receiver: PushReceiver
+    /// The `slipway` binary, for what the person who pushes is told.
+    let program: URL?
     let logger: Logger
     private let open = Mutex(0)
 
     private static let conversationsMax = 32
     private static let headerMax = 16 << 10
 
-    package init(control: any DatabaseReader, repositories: GitRepositories, history: GitHistory, receiver: PushReceiver, logger: Logger) {
+    package init(control: any DatabaseReader, repositories: GitRepositories, history: GitHistory, receiver: PushReceiver, program: URL? = nil, logger: Logger) {
         self.control = control
         self.repositories = repositories
         self.history = history
         self.receiver = receiver
+        self.program = program
         self.logger = logger
     }
 
@@ -106,7 +109,8 @@ package final class GitHost: Sendable {
             "CONTENT_TYPE": request.isAdvertisement ? nil : "application/x-\(request.service.rawValue)-request", "CONTENT_LENGTH": nil,
             "HTTP_CONTENT_ENCODING": request.contentEncoding == "gzip" ? "gzip" : nil,
             "GIT_PROTOCOL": request.protocolVersion.flatMap { ["version=0", "version=1", "version=2"].contains($0) ? $0 : nil },
-            "REMOTE_USER": caller.principal.raw, "SLIPWAY_PUSHER": caller.principal.raw, "SLIPWAY_MAIN": main, "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_USER": caller.principal.raw, "SLIPWAY_PUSHER": caller.principal.raw, "SLIPWAY_MAIN": main,
+            "SLIPWAY_PROJECT": request.project.rawValue, "SLIPWAY_PROGRAM": program?.path, "SERVER_PROTOCOL": "HTTP/1.1",
         ]
     }
 

@@ -20,12 +20,12 @@ package final class GitRepositories: Sendable {
 
     package func folder(of project: ProjectName) -> URL { root.appending(path: "\(project.rawValue).git") }
 
-    /// Finds or makes the repository, with today's hook in it.
+    /// Finds or makes the repository, with today's hooks in it.
     package func open(_ project: ProjectName) async throws -> URL {
         let folder = folder(of: project)
         if opened.withLock({ $0.contains(project) }) { return folder }
         if !FileManager.default.fileExists(atPath: folder.path) { try await make(folder) }
-        try writeHook(in: folder)
+        try writeHooks(in: folder)
         opened.withLock { _ = $0.insert(project) }
         return folder
     }
@@ -58,12 +58,14 @@ package final class GitRepositories: Sendable {
         ("core.fsync", "committed,loose-object"), ("core.logAllRefUpdates", "true"), ("gc.autoDetach", "false"), ("uploadpack.allowFilter", "true"),
     ]
 
-    private func writeHook(in folder: URL) throws {
+    private func writeHooks(in folder: URL) throws {
         let hooks = folder.appending(path: "hooks")
         try FileManager.default.createDirectory(at: hooks, withIntermediateDirectories: true)
-        let hook = hooks.appending(path: "pre-receive")
-        try Data(GitHooks.preReceive.utf8).write(to: hook, options: .atomic)
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: hook.path)
+        for (name, text) in [("pre-receive", GitHooks.preReceive), ("post-receive", GitHooks.postReceive)] {
+            let hook = hooks.appending(path: name)
+            try Data(text.utf8).write(to: hook, options: .atomic)
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: hook.path)
+        }
     }
 
     // MARK: Commands

@@ -21,6 +21,7 @@ struct Preparation: Sendable {
 
     func run() async throws -> Outcome {
         log.write("Execution \(execution.id) of \(execution.project) in \(realm.environment.rawValue), commit \(execution.commit.prefix(12)).")
+        try FileManager.default.createDirectory(at: driver.service.folder(of: execution.id).appending(path: "inputs"), withIntermediateDirectories: true)
         let file = try await driver.projectFile(of: execution)
         let lock = try await lock(file)
         let snapshots = try await snapshots(file)

@@ -164,14 +164,8 @@ package struct PushReceiver: Sendable {
         let main = try await history.mainBranch(of: event.project)
         let file = try await history.projectFile(at: commit, of: event.project)
         if branch == main { try await putInForce(file, commit, event) }
-        let environments: [EnvironmentID] =
-            if branch == main {
-                file.triggers.push[.stage].map { $0 == "*" || $0 == branch } == true ? [.stage] : file.triggers.push[.dev].map { $0 == "*" || $0 == branch } == true ? [.dev] : []
-            } else {
-                file.triggers.push[.dev].map { $0 == "*" || $0 == branch } == true ? [.dev] : []
-            }
         var started: [String] = []
-        for environment in environments {
+        for environment in PushTriggers.environments(of: branch, main: main, file) {
             guard let service = executions[environment] else { continue }
             let execution = try await service.begin(ExecutionOrder(
                 project: event.project, commit: commit, branch: branch, trigger: .push, requestedBy: Principal(raw: event.pusher), request: "push:\(event.id)", file: file))

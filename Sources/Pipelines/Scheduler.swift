@@ -27,6 +27,7 @@ package struct Scheduler: Service {
 
     package func work() async {
         await withDiscardingTaskGroup { group in
+            group.addTask { await sweep() }
             group.addTask { await tick() }
             for await _ in service.wakes {
                 if Task.isCancelled { break }
@@ -36,6 +37,22 @@ package struct Scheduler: Service {
                 }
             }
             group.cancelAll()
+        }
+    }
+
+    /// Closes executions whose end was written by a server that did not live to clean up after them.
+    private func sweep() async {
+        do {
+            let folder = service.realm.directory.appending(path: "executions")
+            guard FileManager.default.fileExists(atPath: folder.path) else { return }
+            for id in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
+                guard FileManager.default.fileExists(atPath: folder.appending(path: "\(id)/inputs").path) else { continue }
+                let found = try await service.realm.database.read { tx in try ExecutionStore(tx: tx).execution(id) }
+                if let found, found.state.isFinal { try await driver.close(found) }
+            }
+        } catch is CancellationError {
+        } catch {
+            service.logger.error("sweep", metadata: ["environment": "\(service.environment.rawValue)", "error": "\(error)"])
         }
     }
 

@@ -7,7 +7,7 @@ import SystemPackage
 /// Starts supervisors so that they outlive whoever started them.
 package struct StepLauncher: Sendable {
     /// The `slipway` binary.
-    let program: URL
+    package let program: URL
 
     package init(program: URL) { self.program = program }
 

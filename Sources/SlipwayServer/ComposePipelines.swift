@@ -28,7 +28,7 @@ extension House {
         }
         let receiver = PushReceiver(
             realms: realms, history: history, executions: executions, clock: foundations.clock, ids: foundations.ids, logger: foundations.logger)
-        let host = GitHost(control: foundations.control, repositories: repositories, history: history, receiver: receiver, logger: foundations.logger)
+        let host = GitHost(control: foundations.control, repositories: repositories, history: history, receiver: receiver, program: launcher.program, logger: foundations.logger)
         codeHistory = history
         if realms[.dev] != nil {
             services.append(PushWatch(receiver: receiver))

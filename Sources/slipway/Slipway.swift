@@ -23,7 +23,7 @@ import Foundation
                 ProjectCommand.self, RoleCommand.self,
             ]),
             CommandGroup(name: "Data", subcommands: [DataCommand.self]),
-            CommandGroup(name: "Code and pipelines", subcommands: [InitCommand.self, ExecutionCommand.self, StepCommand.self]),
+            CommandGroup(name: "Code and pipelines", subcommands: [InitCommand.self, ExecutionCommand.self, StepCommand.self, PushAdviceCommand.self]),
             CommandGroup(name: "Monitoring", subcommands: [LabelsCommand.self, DriftCommand.self]),
         ])
 
