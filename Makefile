@@ -1,7 +1,7 @@
 # Slipway. `make demo` shows it, `make test` tests it; the rest is for working on it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-swift test-story lint format demo clean-demo dist dist-test bench clean
+.PHONY: help setup build test test-swift test-client test-story lint format demo clean-demo dist dist-test bench clean
 
 JOBS ?= $(shell nproc)
 DATA ?= slipway-data
@@ -25,10 +25,13 @@ clean-demo:  ## Stop the demo's server and throw its data away
 	@scripts/clean-demo.sh $(DATA)
 
 test: build  ## All tests: Swift, then the story end to end
-	@$(MAKE) --no-print-directory test-swift test-story
+	@$(MAKE) --no-print-directory test-swift test-client test-story
 
 test-swift:
-	swift test $(RELEASE) --skip-build
+	SLIPWAY_TEST_PYTHON=$(CURDIR)/.venv/bin/python swift test $(RELEASE) --skip-build
+
+test-client:
+	SLIPWAY_BINARY=$(CURDIR)/$(BINARY) .venv/bin/python -m pytest Tests/client $(PYTEST)
 
 test-story:
 	.venv/bin/python -m pytest Tests/story $(PYTEST)

@@ -80,7 +80,12 @@ let package = Package(
         room("Snapshots", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", yams, crypto, logging, lifecycle]),
         room("Promotions", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", yams, crypto, logging, lifecycle, subprocess, system]),
         room("Pipelines", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", yams, crypto, logging, subprocess, system, lifecycle]),
-        room("Serving", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", logging, hummingbird, httpClient, nioCore, subprocess, system, lifecycle, collections, nioPosix, nioHTTP1, httpTypes, unixSignals]),
+        room(
+            "Serving",
+            [
+                "SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", logging, hummingbird, httpClient, nioCore, subprocess, system, lifecycle,
+                collections, nioPosix, nioHTTP1, httpTypes, unixSignals,
+            ]),
         room("Monitoring", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", logging, subprocess, system, lifecycle]),
 
         // Floor 4: edges.
@@ -90,17 +95,22 @@ let package = Package(
         room("SlipwayWeb", ["SlipwayCore", "SlipwayHTTP", "SlipwayRuntime", hummingbird, nioCore, httpTypes, logging] + features),
 
         // Floor 5: composition.
-        room("SlipwayServer", [
-            "SlipwayCore", "SlipwaySQL", "SlipwaySQLite", "SlipwayBlobs", "SlipwayRuntime", "SlipwayStore",
-            "SlipwayHTTP", "MLflowAPI", "SlipwayAPI", "SlipwayWeb", hummingbird, httpClient, lifecycle, logging, unixSignals, nioCore,
-        ] + features),
+        room(
+            "SlipwayServer",
+            [
+                "SlipwayCore", "SlipwaySQL", "SlipwaySQLite", "SlipwayBlobs", "SlipwayRuntime", "SlipwayStore",
+                "SlipwayHTTP", "MLflowAPI", "SlipwayAPI", "SlipwayWeb", hummingbird, httpClient, lifecycle, logging, unixSignals, nioCore,
+            ] + features),
 
         // Side rooms.
         room("SlipwayWire", []),
         room("SlipwayClient", ["SlipwayWire", httpClient, nioCore, nioHTTP1]),
         .executableTarget(
             name: "slipway",
-            dependencies: ["SlipwayCore", "SlipwayBlobs", "SlipwayRuntime", "SlipwayWire", "SlipwayClient", "SlipwayServer", "Pipelines", "Serving", arguments, crypto, logging, subprocess, system],
+            dependencies: [
+                "SlipwayCore", "SlipwayBlobs", "SlipwayRuntime", "SlipwayWire", "SlipwayClient", "SlipwayServer", "Pipelines", "Serving", arguments, crypto, logging, subprocess,
+                system,
+            ],
             path: "Sources/slipway", swiftSettings: strict),
         room("SlipwayTestSupport", ["SlipwayCore", "SlipwaySQL", "SlipwaySQLite", "SlipwayBlobs", "SlipwayStore", "SlipwayServer", logging]),
 
@@ -111,8 +121,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "FeatureTests",
-            dependencies: ["SlipwayTestSupport", "SlipwayServer", "SlipwayWire", "SlipwayClient", "MLflowAPI", "SlipwayAPI", "SlipwayWeb", "SlipwayStore",
-                           hummingbird, hummingbirdTesting, httpClient, yams, crypto, nioCore, nioHTTP1, lifecycle] + features,
+            dependencies: [
+                "SlipwayTestSupport", "SlipwayServer", "SlipwayWire", "SlipwayClient", "MLflowAPI", "SlipwayAPI", "SlipwayWeb", "SlipwayStore",
+                hummingbird, hummingbirdTesting, httpClient, yams, crypto, nioCore, nioHTTP1, lifecycle,
+            ] + features,
             swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

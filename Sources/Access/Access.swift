@@ -49,10 +49,11 @@ package final class AccessService: Sendable {
         let found = try await control.read { tx -> (AccessToken, Person?)? in
             let store = IdentityStore(tx: tx)
             guard let token = try store.token(digest) else { return nil }
-            let person: Person? = switch token.kind {
-            case .personal, .session: try store.person(UserName(unchecked: token.owner))
-            case .service, .execution: nil
-            }
+            let person: Person? =
+                switch token.kind {
+                case .personal, .session: try store.person(UserName(unchecked: token.owner))
+                case .service, .execution: nil
+                }
             return (token, person)
         }
         guard let (token, person) = found, token.revokedAt == nil, token.expiresAt > now else {

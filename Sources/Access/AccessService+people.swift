@@ -70,12 +70,13 @@ extension AccessService {
         for new in request.people {
             try PasswordHash.check(new.password)
             let password = new.password
-            people.append((
-                Person(
-                    name: try UserName(parsing: new.name), fullName: new.fullName, passwordHash: try await offload { try PasswordHash.make(password) },
-                    isPlatformAdministrator: new.isPlatformAdministrator, emails: new.emails, createdAt: now),
-                new.roles
-            ))
+            people.append(
+                (
+                    Person(
+                        name: try UserName(parsing: new.name), fullName: new.fullName, passwordHash: try await offload { try PasswordHash.make(password) },
+                        isPlatformAdministrator: new.isPlatformAdministrator, emails: new.emails, createdAt: now),
+                    new.roles
+                ))
         }
         let arrived = people
         // Roles first: they are void without people, and a crash between the two leaves the secret valid for another try.
@@ -95,7 +96,8 @@ extension AccessService {
                 throw SlipwayError(.conflict, "This installation has its people already; the first secret is void.", remedy: "Sign in: slipway login")
             }
             guard try store.setting(Self.secretSetting) == ContentDigest(of: secret).rawValue else {
-                throw SlipwayError(.unauthenticated, "You are not authenticated. The first-start secret is wrong.", remedy: "It is in the file 'first-start-secret' of the data folder.")
+                throw SlipwayError(
+                    .unauthenticated, "You are not authenticated. The first-start secret is wrong.", remedy: "It is in the file 'first-start-secret' of the data folder.")
             }
             for (person, _) in arrived { try store.insert(person) }
             try store.insert(Project(name: project, owner: arrived[0].0.name.rawValue, createdAt: now, createdBy: "system:bootstrap"))
@@ -218,7 +220,10 @@ extension AccessService {
     package func changeRole(_ role: Role, of user: UserName, in project: ProjectName, _ environment: EnvironmentID, granted: Bool, by caller: Caller) async throws {
         try caller.require(.grantRoles, project: project, environment: environment)
         guard let realm = realms[environment] else { throw SlipwayError(.unavailable, "\(environment.rawValue) does not run in this process.") }
-        guard role != .service else { throw SlipwayError.invalid("'service' is for service accounts.", remedy: "Make a token: slipway token create LABEL --service NAME --project PROJECT --environment ENVIRONMENT") }
+        guard role != .service else {
+            throw SlipwayError.invalid(
+                "'service' is for service accounts.", remedy: "Make a token: slipway token create LABEL --service NAME --project PROJECT --environment ENVIRONMENT")
+        }
         let known = try await control.read { tx in try IdentityStore(tx: tx).person(user) != nil }
         guard known else { throw SlipwayError.notFound("There is no user '\(user)'.", remedy: "See who is: slipway user list") }
         if environment == .prod, granted, caller.principal.userName == user {
@@ -227,7 +232,8 @@ extension AccessService {
         let now = clock.now
         try await realm.database.write { tx in
             let store = GrantStore(tx: tx)
-            let changed = granted
+            let changed =
+                granted
                 ? try store.grant(role, of: project, to: user, by: caller.principal, at: now)
                 : try store.revoke(role, of: project, from: user)
             guard changed else { return }

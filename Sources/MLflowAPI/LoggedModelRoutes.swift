@@ -66,8 +66,10 @@ struct LoggedModelRoutes: Sendable {
         let filter = try fields.string("filter") ?? ""
         let experiments = try fields.strings("experiment_ids")
         let orders = try fields.messages("order_by").map { order in
-            (name: try order.required("field_name"), isAscending: try order.bool("ascending") ?? true, dataset: try order.string("dataset_name"),
-             digest: try order.string("dataset_digest"))
+            (
+                name: try order.required("field_name"), isAscending: try order.bool("ascending") ?? true, dataset: try order.string("dataset_name"),
+                digest: try order.string("dataset_digest")
+            )
         }
         if orders.contains(where: { $0.digest != nil && $0.dataset == nil }) {
             throw SlipwayError.invalid("`dataset_digest` can only be specified if `dataset_name` is also specified.")

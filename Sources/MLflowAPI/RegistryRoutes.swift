@@ -139,9 +139,10 @@ struct RegistryRoutes: Sendable {
     }
 
     @Sendable private func transition(_ fields: Fields, caller: Caller) async throws -> JSON {
-        reply(try await registry.transition(
-            fields.version(), of: fields.required("name"), toStage: fields.required("stage"), archiveExisting: fields.bool("archive_existing_versions") ?? false,
-            by: caller))
+        reply(
+            try await registry.transition(
+                fields.version(), of: fields.required("name"), toStage: fields.required("stage"), archiveExisting: fields.bool("archive_existing_versions") ?? false,
+                by: caller))
     }
 
     @Sendable private func downloadURI(_ fields: Fields, caller: Caller) async throws -> JSON {

@@ -42,7 +42,8 @@ struct BaselineQuery {
         let hasPrediction = source == .artifact && types[BaselineProfile.predictionColumn].flatMap(Self.kind) == .numeric
         if hasPrediction { scored.append((BaselineProfile.predictionColumn, .numeric)) }
         guard !scored.isEmpty else {
-            throw SlipwayError.invalid("The baseline shares no column with the model's inputs.", remedy: "Log '\(BaselineProfile.artifactPath)' with the model's input columns (docs/monitoring.md).")
+            throw SlipwayError.invalid(
+                "The baseline shares no column with the model's inputs.", remedy: "Log '\(BaselineProfile.artifactPath)' with the model's input columns (docs/monitoring.md).")
         }
         let (rows, profiles) = try await features(scored, skipped: &skipped)
         let prediction = hasPrediction ? profiles.last { $0.name == BaselineProfile.predictionColumn } : nil
@@ -69,7 +70,8 @@ struct BaselineQuery {
         }
         let work = "CREATE TEMP TABLE b AS SELECT \(views.joined(separator: ", ")) FROM \(table);\n"
         let steps = (1..<FeatureBins.quantiles).map { "\(Double($0) / Double(FeatureBins.quantiles))" }.joined(separator: ", ")
-        let summary = ["count(*) AS n"] + columns.indices.map { "count(c\($0)) AS n\($0)" }
+        let summary =
+            ["count(*) AS n"] + columns.indices.map { "count(c\($0)) AS n\($0)" }
             + numeric.flatMap { ["quantile_cont(c\($0), [\(steps)]) FILTER (isfinite(c\($0))) AS q\($0)", "max(c\($0)) AS m\($0)"] }
             + columns.indices.filter { columns[$0].kind == .category }.map { "count(DISTINCT c\($0)) AS d\($0)" }
         let frequent = columns.indices.filter { columns[$0].kind == .category }.map {

@@ -155,10 +155,11 @@ enum LabelQuery {
 
     static func sql(sent: URL, format: Format, kept: URL, key: String?, now: Timestamp) -> String {
         let file = DuckDB.literal(sent.path)
-        let source = switch format {
-        case .csv: "SELECT to_json(t) AS j FROM read_csv(\(file), header = true, all_varchar = true, strict_mode = true, max_line_size = 1048576) AS t"
-        case .json: "SELECT json AS j FROM read_json_objects(\(file), format = 'auto', maximum_object_size = 1048576)"
-        }
+        let source =
+            switch format {
+            case .csv: "SELECT to_json(t) AS j FROM read_csv(\(file), header = true, all_varchar = true, strict_mode = true, max_line_size = 1048576) AS t"
+            case .json: "SELECT json AS j FROM read_json_objects(\(file), format = 'auto', maximum_object_size = 1048576)"
+            }
         let keys = [key].compactMap(\.self).filter { $0 != "key" } + ["key"]
         let read = keys.map { "json_extract_string(j, \(DuckDB.literal(TableSQL.pointer($0))))" }.joined(separator: ", ")
         return """

@@ -106,11 +106,12 @@ enum ModelInputs {
     /// - Returns: nil when the signature names no columns (a tensor, or none at all).
     static func names(in signature: JSONValue?) -> [String]? {
         guard let inputs = signature?["inputs"] else { return nil }
-        let list: [JSONValue]? = switch inputs {
-        case .array(let list): list
-        case .string(let text): (try? CanonicalJSON.decode(JSONValue.self, from: text))?.array  // a text that is no JSON names no columns
-        default: nil
-        }
+        let list: [JSONValue]? =
+            switch inputs {
+            case .array(let list): list
+            case .string(let text): (try? CanonicalJSON.decode(JSONValue.self, from: text))?.array  // a text that is no JSON names no columns
+            default: nil
+            }
         let names = (list ?? []).compactMap { $0["name"]?.string }
         return names.isEmpty ? nil : names
     }

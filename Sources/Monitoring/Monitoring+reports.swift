@@ -38,7 +38,8 @@ extension MonitoringService {
             try DriftStore(tx: tx).report(id).map { ($0, try DriftStore(tx: tx).retraining(ofReport: $0.id)) }
         }
         guard let (report, retraining) = found else {
-            throw SlipwayError.notFound("\(environment.rawValue) has no drift report '\(id.prefix(80))'.", remedy: "See what exists: slipway drift list \(environment.rawValue)/SLOT")
+            throw SlipwayError.notFound(
+                "\(environment.rawValue) has no drift report '\(id.prefix(80))'.", remedy: "See what exists: slipway drift list \(environment.rawValue)/SLOT")
         }
         try caller.require(.readMetadata, project: report.project, environment: environment)
         return (report, retraining)
@@ -78,8 +79,11 @@ extension MonitoringService {
         }
         let prediction = baseline?.prediction == nil ? nil : compared.last
         let features = prediction == nil ? compared : Array(compared.dropLast())
-        let quality = monitoring.labels == nil && labels.isEmpty ? nil : WindowQuality(
-            rows: counted.answers, labelled: counted.labelled, metrics: counted.metrics, baseline: baseline?.quality ?? [:])
+        let quality =
+            monitoring.labels == nil && labels.isEmpty
+            ? nil
+            : WindowQuality(
+                rows: counted.answers, labelled: counted.labelled, metrics: counted.metrics, baseline: baseline?.quality ?? [:])
         let judgement = DriftRules.judge(
             features: features, prediction: prediction, quality: quality,
             conditions: try monitoring.quality.sorted { $0.key < $1.key }.map { try Condition(bound: $0.value, on: $0.key) },

@@ -67,12 +67,13 @@ extension MonitoringService {
         let moved = new
         try await realm.database.write { tx in
             guard try DriftStore(tx: tx).update(moved, from: old.state) else { return }
-            let action = switch moved.state {
-            case .wanted, .started: "drift.retrain"
-            case .sealed: "drift.seal"
-            case .requested: "drift.request"
-            case .failed: "drift.fail"
-            }
+            let action =
+                switch moved.state {
+                case .wanted, .started: "drift.retrain"
+                case .sealed: "drift.seal"
+                case .requested: "drift.request"
+                case .failed: "drift.fail"
+                }
             try AuditStore(tx: tx).append(
                 action, subject: "slot:\(moved.slot)", project: moved.project, by: .system("monitoring"), at: moved.updatedAt,
                 details: [
@@ -126,7 +127,8 @@ extension MonitoringService {
         }
         guard execution.state.isFinal else { return nil }
         if let release = execution.release { return (release, execution.message) }
-        let message = execution.state == .succeeded
+        let message =
+            execution.state == .succeeded
             ? "Execution \(id) sealed no release: \(execution.message ?? "'model.register' does not hold on its metrics.")"
             : "Execution \(id) ended \(execution.state.rawValue): \(execution.message ?? "see its log.")"
         return (nil, message)

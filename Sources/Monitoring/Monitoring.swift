@@ -11,9 +11,10 @@ import SlipwayStore
 /// Asks for the promotion of a release into its project's slot of a realm.
 /// - Parameter requestID: the same id twice is one promotion.
 /// - Returns: the promotion's id.
-package typealias RequestPromotion = @Sendable (
-    _ environment: EnvironmentID, _ release: ContentDigest, _ project: ProjectName, _ requestID: String
-) async throws -> String
+package typealias RequestPromotion =
+    @Sendable (
+        _ environment: EnvironmentID, _ release: ContentDigest, _ project: ProjectName, _ requestID: String
+    ) async throws -> String
 
 /// Watches the slots of one realm.
 package struct MonitoringService: Sendable {
@@ -69,7 +70,8 @@ package struct MonitoringService: Sendable {
     static func projectFile(of slot: Slot, _ environment: EnvironmentID, _ tx: any Transaction) throws -> ProjectFile? {
         let store = ProjectFileStore(tx: tx)
         if let current = slot.current, let release = try ReleaseStore(tx: tx).release(current),
-            let digest = release.content.configDigests[environment.rawValue], let file = try store.file(digest: digest) {
+            let digest = release.content.configDigests[environment.rawValue], let file = try store.file(digest: digest)
+        {
             return file
         }
         return try store.current(of: slot.project)?.file

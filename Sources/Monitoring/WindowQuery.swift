@@ -133,7 +133,9 @@ struct WindowQuery {
             case .numeric(let edges):
                 if !edges.isEmpty { wide.append("\(TableSQL.countsAbove(column(index), edges)) AS a\(index)") }
             case .categories(let names):
-                long.append("SELECT \(index) AS i, \(column(index)) AS v, count(*) AS n FROM w WHERE \(column(index)) IN (\(names.isEmpty ? "NULL" : names.map(DuckDB.literal).joined(separator: ", "))) GROUP BY 2")
+                long.append(
+                    "SELECT \(index) AS i, \(column(index)) AS v, count(*) AS n FROM w WHERE \(column(index)) IN (\(names.isEmpty ? "NULL" : names.map(DuckDB.literal).joined(separator: ", "))) GROUP BY 2"
+                )
             }
         }
         return "SELECT \(wide.joined(separator: ", ")) FROM w;\n" + (long.isEmpty ? "SELECT 1 WHERE false" : long.joined(separator: " UNION ALL ")) + ";\n"
@@ -141,7 +143,8 @@ struct WindowQuery {
 
     /// Each answer of the release once per key (the last one), with the newest label of that key.
     private func labelling(_ release: ContentDigest, _ labels: [URL]) -> String {
-        let known = labels.isEmpty
+        let known =
+            labels.isEmpty
             ? "SELECT CAST(NULL AS VARCHAR) AS k, CAST(NULL AS DOUBLE) AS y WHERE false"
             : "SELECT \"key\" AS k, arg_max(label, arrived_ms) AS y FROM read_parquet(\(TableSQL.list(labels.map(\.path)))) GROUP BY \"key\""
         return """

@@ -71,7 +71,8 @@ extension ExecutionDriver {
         for dataset in execution.snapshots.keys {
             guard let path = file.data[dataset]?.checks else { continue }
             guard let bytes = try await service.history.file(path, at: execution.commit, of: execution.project) else {
-                throw SlipwayError.notFound("The checks file '\(path)' of dataset '\(dataset)' is not in commit \(execution.commit.prefix(12)).", remedy: "Add it, or take 'checks' out of slipway.yaml.")
+                throw SlipwayError.notFound(
+                    "The checks file '\(path)' of dataset '\(dataset)' is not in commit \(execution.commit.prefix(12)).", remedy: "Add it, or take 'checks' out of slipway.yaml.")
             }
             contracts[dataset] = ContentDigest(of: bytes)
         }

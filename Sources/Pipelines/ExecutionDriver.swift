@@ -72,7 +72,8 @@ package struct ExecutionDriver: Sendable {
             try store.setTag("slipway.snapshot.\(dataset)", snapshot.id, of: run)
             try store.logInput(
                 DatasetInput(
-                    name: dataset, digest: snapshot.id, sourceType: "slipway", source: try CanonicalJSON.text(["snapshot": snapshot.id, "manifest": snapshot.manifestDigest.rawValue]),
+                    name: dataset, digest: snapshot.id, sourceType: "slipway",
+                    source: try CanonicalJSON.text(["snapshot": snapshot.id, "manifest": snapshot.manifestDigest.rawValue]),
                     tags: ["mlflow.data.context": "training"]), of: run)
         }
     }

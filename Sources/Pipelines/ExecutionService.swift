@@ -210,13 +210,14 @@ package final class ExecutionService: Sendable {
     ) throws {
         let execution = machine.execution
         guard execution.state != before.execution.state else { return }
-        let status: RunStatus? = switch execution.state {
-        case .succeeded: .finished
-        case .failed, .errored: .failed
-        case .canceled: .killed
-        case .queued: .running
-        default: nil
-        }
+        let status: RunStatus? =
+            switch execution.state {
+            case .succeeded: .finished
+            case .failed, .errored: .failed
+            case .canceled: .killed
+            case .queued: .running
+            default: nil
+            }
         if let status, let run = try RunStore(tx: tx).run(execution.run) {
             try RunStore(tx: tx).update(run, status: status, endedAt: execution.endedAt, name: nil)
         }
@@ -233,9 +234,11 @@ package final class ExecutionService: Sendable {
 extension ExecutionService: Evaluations {
     package func start(_ request: EvaluationRequest) async throws -> String {
         let file = try await history.projectFile(at: request.commit, of: request.project)
-        return try await begin(ExecutionOrder(
-            project: request.project, commit: request.commit, branch: nil, trigger: .evaluation, requestedBy: .system("promotions"),
-            request: "evaluation:\(request.id)", evaluation: request, file: file)).id
+        return try await begin(
+            ExecutionOrder(
+                project: request.project, commit: request.commit, branch: nil, trigger: .evaluation, requestedBy: .system("promotions"),
+                request: "evaluation:\(request.id)", evaluation: request, file: file)
+        ).id
     }
 
     package func outcome(of execution: String) async throws -> EvaluationOutcome? {
@@ -259,9 +262,11 @@ extension ExecutionService: Retraining {
         guard let current else {
             throw SlipwayError.notFound("\(environment.rawValue) knows no main line of project '\(project)'.", remedy: "Push it: git push origin main")
         }
-        return try await begin(ExecutionOrder(
-            project: project, commit: current.commit, branch: current.file.mainBranch, trigger: .drift, requestedBy: .system("monitoring"),
-            reason: reason, file: current.file)).id
+        return try await begin(
+            ExecutionOrder(
+                project: project, commit: current.commit, branch: current.file.mainBranch, trigger: .drift, requestedBy: .system("monitoring"),
+                reason: reason, file: current.file)
+        ).id
     }
 }
 

@@ -144,7 +144,8 @@ package struct GitHistory: CodeHistory {
         }
         let file = try ProjectFileReader.read(String(decoding: bytes, as: UTF8.self))
         guard file.project == project else {
-            throw SlipwayError.invalid("\(ProjectFileReader.name) names the project '\(file.project)', but this is the repository of '\(project)'.", remedy: "Write: project: \(project)")
+            throw SlipwayError.invalid(
+                "\(ProjectFileReader.name) names the project '\(file.project)', but this is the repository of '\(project)'.", remedy: "Write: project: \(project)")
         }
         return file
     }

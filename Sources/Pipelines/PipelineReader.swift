@@ -70,7 +70,8 @@ enum PipelineReader {
                 map.problems.add(item, "Step '\(step.name)' needs '\(need)', which is no step.", fix: "Steps: \(names.joined(separator: ", ")).")
             }
             for input in step.inputs where !datasets.contains(input) {
-                let hint = datasets.isEmpty ? "Add: data: { \(input): {} }" : "Datasets: \(datasets.sorted().joined(separator: ", ")). The output of a step arrives through 'needs'."
+                let hint =
+                    datasets.isEmpty ? "Add: data: { \(input): {} }" : "Datasets: \(datasets.sorted().joined(separator: ", ")). The output of a step arrives through 'needs'."
                 let item = item(input, of: step.name, "inputs", map) ?? nodes[step.name]
                 map.problems.add(item, "Step '\(step.name)' reads '\(input)', which is no dataset.", fix: hint)
             }

@@ -34,7 +34,8 @@ struct Preparation: Sendable {
     private func lock(_ file: ProjectFile) async throws -> LockedRequirements {
         let name = file.python.requirements
         guard let bytes = try await driver.service.history.file(name, at: execution.commit, of: execution.project) else {
-            throw SlipwayError.notFound("Commit \(execution.commit.prefix(12)) has no '\(name)'.", remedy: "Lock the packages and commit the file: uv pip compile requirements.in -o \(name)")
+            throw SlipwayError.notFound(
+                "Commit \(execution.commit.prefix(12)) has no '\(name)'.", remedy: "Lock the packages and commit the file: uv pip compile requirements.in -o \(name)")
         }
         let lock = try LockedRequirements(checking: String(decoding: bytes, as: UTF8.self), name: name)
         let blobs = realm.blobs

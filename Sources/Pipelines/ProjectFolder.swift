@@ -25,7 +25,8 @@ package struct ProjectFolder: Sendable {
         }
         let requirements = root.appending(path: file.python.requirements)
         if !FileManager.default.fileExists(atPath: requirements.path) {
-            missing.append(.init("The locked requirements '\(file.python.requirements)' are not there.", remedy: "Make them: uv pip compile requirements.in -o \(file.python.requirements)"))
+            missing.append(
+                .init("The locked requirements '\(file.python.requirements)' are not there.", remedy: "Make them: uv pip compile requirements.in -o \(file.python.requirements)"))
         }
         guard missing.isEmpty else {
             if missing.count == 1 { throw SlipwayError.invalid(missing[0].message, remedy: missing[0].remedy) }

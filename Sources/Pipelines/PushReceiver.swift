@@ -167,8 +167,9 @@ package struct PushReceiver: Sendable {
         var started: [String] = []
         for environment in PushTriggers.environments(of: branch, main: main, file) {
             guard let service = executions[environment] else { continue }
-            let execution = try await service.begin(ExecutionOrder(
-                project: event.project, commit: commit, branch: branch, trigger: .push, requestedBy: Principal(raw: event.pusher), request: "push:\(event.id)", file: file))
+            let execution = try await service.begin(
+                ExecutionOrder(
+                    project: event.project, commit: commit, branch: branch, trigger: .push, requestedBy: Principal(raw: event.pusher), request: "push:\(event.id)", file: file))
             started.append("execution \(execution.id) in \(environment.rawValue)")
         }
         return started.isEmpty ? "No trigger of slipway.yaml fits '\(branch)'." : "Started \(started.joined(separator: ", "))."

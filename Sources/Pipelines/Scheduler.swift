@@ -115,8 +115,9 @@ package struct Scheduler: Service {
             return schedule.fires(after: last, until: now)
         }
         guard isDue else { return }
-        _ = try await service.begin(ExecutionOrder(
-            project: head.project, commit: head.commit, branch: head.file.mainBranch, trigger: .schedule, requestedBy: .system("schedule"), file: head.file))
+        _ = try await service.begin(
+            ExecutionOrder(
+                project: head.project, commit: head.commit, branch: head.file.mainBranch, trigger: .schedule, requestedBy: .system("schedule"), file: head.file))
     }
 }
 

@@ -99,7 +99,9 @@ struct YAMLMap {
     func number(_ key: String, in range: ClosedRange<Double>) -> Double? {
         guard let node = value(key) else { return nil }
         guard let number = node.float ?? node.int.map(Double.init), range.contains(number) else {
-            problems.add(node, "'\(at(key))' is not a number from \(Self.spell(range.lowerBound)) to \(Self.spell(range.upperBound)).", fix: "Write for instance: \(key): \(Self.spell(range.upperBound))")
+            problems.add(
+                node, "'\(at(key))' is not a number from \(Self.spell(range.lowerBound)) to \(Self.spell(range.upperBound)).",
+                fix: "Write for instance: \(key): \(Self.spell(range.upperBound))")
             return nil
         }
         return number

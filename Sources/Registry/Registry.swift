@@ -242,7 +242,11 @@ package enum RegistryRules {
         let isSpelledRight = key.unicodeScalars.allSatisfy { scalar in
             scalar.properties.isAlphabetic || scalar.properties.numericType != nil || "_-.:/ ".unicodeScalars.contains(scalar)
         }
-        guard isSpelledRight else { throw SlipwayError.invalid("Invalid value \"\(key.prefix(200))\" for parameter 'key' supplied: Names may only contain alphanumerics, underscores, dashes, periods, spaces, colons and slashes.") }
+        guard isSpelledRight else {
+            throw SlipwayError.invalid(
+                "Invalid value \"\(key.prefix(200))\" for parameter 'key' supplied: Names may only contain alphanumerics, underscores, dashes, periods, spaces, colons and slashes."
+            )
+        }
     }
 
     package static func checkAlias(_ alias: String) throws {

@@ -129,7 +129,8 @@ extension RegistryService {
     package func transition(_ number: Int, of name: String, toStage stage: String, archiveExisting: Bool, by caller: Caller) async throws -> ModelVersion {
         let target = try RegistryRules.checkedStage(stage)
         guard !archiveExisting || target == "Staging" || target == "Production" else {
-            throw SlipwayError.invalid("Model version transition cannot archive existing model versions because '\(target)' is not an Active stage. Valid stages are Staging, Production.")
+            throw SlipwayError.invalid(
+                "Model version transition cannot archive existing model versions because '\(target)' is not an Active stage. Valid stages are Staging, Production.")
         }
         let now = clock.now
         return try await change(name, "version.transition", ["version": .integer(Int64(number)), "to": .string(target)], by: caller) { store, _ in

@@ -117,7 +117,8 @@ final class ChildProcess: Sendable {
         posix_spawnattr_setsigdefault(&attributes, &all)
         posix_spawnattr_setsigmask(&attributes, &none)
         posix_spawnattr_setpgroup(&attributes, 0)
-        let group = launch.detached ? 0x80 /* POSIX_SPAWN_SETSID */ : Int32(POSIX_SPAWN_SETPGROUP)
+        let newSession: Int32 = 0x80  // POSIX_SPAWN_SETSID, which Glibc's module does not export
+        let group = launch.detached ? newSession : Int32(POSIX_SPAWN_SETPGROUP)
         posix_spawnattr_setflags(&attributes, Int16(group | Int32(POSIX_SPAWN_SETSIGDEF) | Int32(POSIX_SPAWN_SETSIGMASK)))
 
         let arguments = ([launch.program] + launch.arguments).map { strdup($0) }

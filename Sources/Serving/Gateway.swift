@@ -89,7 +89,10 @@ package struct Gateway: Sendable {
             router: routes.router(), configuration: .init(address: .hostname(configuration.host, port: configuration.port), serverName: nil),
             onServerRunning: { channel in
                 let port = channel.localAddress?.port ?? configuration.port
-                note(state.note.withLock { $0.port = port; return $0 }, in: folder)
+                note(
+                    state.note.withLock {
+                        $0.port = port; return $0
+                    }, in: folder)
             }, logger: logger)
         // Ended from the last to the first: no new requests, then no control, then no workers, then the capture is flushed.
         let services: [any Service] = [capture, Follower(dispatcher: dispatcher), control, server, Watch(folder: folder, stops: stops, lock: lock, sockets: sockets)]

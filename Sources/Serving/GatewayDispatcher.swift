@@ -161,8 +161,10 @@ final class GatewayDispatcher: Sendable {
         return table.endpoints.map { endpoint in
             let deployments = endpoint.deployments.map { deployment -> GatewayEndpointStatus.Deployment in
                 let (pool, meter) = state.withLock { state in
-                    (state.running.first { $0.key.slot == endpoint.slot && $0.key.release == deployment.release && $0.key.place == deployment.place }?.value.pool,
-                     state.meters[MeterKey(slot: endpoint.slot, release: deployment.release)])
+                    (
+                        state.running.first { $0.key.slot == endpoint.slot && $0.key.release == deployment.release && $0.key.place == deployment.place }?.value.pool,
+                        state.meters[MeterKey(slot: endpoint.slot, release: deployment.release)]
+                    )
                 }
                 return Self.status(of: deployment, pool: pool, meter: meter)
             }

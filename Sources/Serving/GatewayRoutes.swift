@@ -83,9 +83,10 @@ struct GatewayRoutes: Sendable {
                 pool.meter.record(at: at, milliseconds: milliseconds, rows: answer.rows, notANumber: answer.notANumber, failed: answer.status >= 500)
             }
             if captures, answer.status == 200 {
-                capture.offer(CapturedRequest(
-                    slot: slot, release: pool.deployment.release, version: pool.deployment.modelVersion, generation: endpoint.generation, id: id, at: at,
-                    milliseconds: milliseconds, request: body, answer: answer))
+                capture.offer(
+                    CapturedRequest(
+                        slot: slot, release: pool.deployment.release, version: pool.deployment.modelVersion, generation: endpoint.generation, id: id, at: at,
+                        milliseconds: milliseconds, request: body, answer: answer))
             }
             return response(answer, of: pool.deployment, id: id)
         } catch let failure as PredictionFailure {
@@ -137,9 +138,10 @@ struct GatewayRoutes: Sendable {
         guard let endpoint = dispatcher.routing.endpoints[slot] else { return GatewayRefusal.noEndpoint(name).response(.infer) }
         let facts = endpoint.choices.lazy.filter { $0.weight > 0 }.compactMap(\.pool.facts).first
         let tensors = { (list: [ModelFacts.Tensor]) in
-            JSONValue.array(list.map { tensor in
-                ["name": .string(tensor.name), "datatype": .string(tensor.datatype), "shape": .array(tensor.shape.map { .integer(Int64($0) ?? -1) })]
-            })
+            JSONValue.array(
+                list.map { tensor in
+                    ["name": .string(tensor.name), "datatype": .string(tensor.datatype), "shape": .array(tensor.shape.map { .integer(Int64($0) ?? -1) })]
+                })
         }
         return .json([
             "name": .string(name), "platform": "mlflow_pyfunc",

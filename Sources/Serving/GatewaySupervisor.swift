@@ -90,9 +90,11 @@ package final class GatewaySupervisor: Service {
         }
         guard let gateway = state.withLock({ $0.gateway }) else { return }
         if setup.endsWithServer { return await endGateway() }
-        logger.notice("the gateway goes on answering; 'slipway gateway stop' ends it", metadata: [
-            "environment": "\(realm.environment.rawValue)", "port": "\(gateway.port)",
-        ])
+        logger.notice(
+            "the gateway goes on answering; 'slipway gateway stop' ends it",
+            metadata: [
+                "environment": "\(realm.environment.rawValue)", "port": "\(gateway.port)",
+            ])
     }
 
     private func sweep() async throws {
@@ -153,9 +155,11 @@ package final class GatewaySupervisor: Service {
                 return state.gateway?.pid != found.pid
             }
             if isNew, let build = GatewayState.build(of: setup.binary), found.build != build {
-                logger.notice("the gateway runs another build than this server; 'slipway gateway stop' replaces it, with a pause of some seconds", metadata: [
-                    "environment": "\(realm.environment.rawValue)", "pid": "\(found.pid)",
-                ])
+                logger.notice(
+                    "the gateway runs another build than this server; 'slipway gateway stop' replaces it, with a pause of some seconds",
+                    metadata: [
+                        "environment": "\(realm.environment.rawValue)", "pid": "\(found.pid)",
+                    ])
             }
             return true
         }
@@ -176,14 +180,15 @@ package final class GatewaySupervisor: Service {
         await replaceSilent()
         do {
             let port = setup.port == 0 ? (folder.gatewayState()?.port ?? 0) : setup.port
-            let child = try await ChildProcess.start(ChildProcess.Launch(
-                program: setup.binary.path,
-                arguments: [
-                    "gateway", "--realm", realm.directory.path, "--environment", realm.environment.rawValue, "--host", setup.host,
-                    "--port", String(isFree(port) ? port : setup.port),
-                ],
-                environment: ProcessInfo.processInfo.environment.merging(["SLIPWAY_RESOURCES": setup.resources.path]) { $1 },
-                log: folder.gatewayLog, detached: true))
+            let child = try await ChildProcess.start(
+                ChildProcess.Launch(
+                    program: setup.binary.path,
+                    arguments: [
+                        "gateway", "--realm", realm.directory.path, "--environment", realm.environment.rawValue, "--host", setup.host,
+                        "--port", String(isFree(port) ? port : setup.port),
+                    ],
+                    environment: ProcessInfo.processInfo.environment.merging(["SLIPWAY_RESOURCES": setup.resources.path]) { $1 },
+                    log: folder.gatewayLog, detached: true))
             logger.notice("gateway started", metadata: ["environment": "\(realm.environment.rawValue)", "pid": "\(child.pid)"])
             state.withLock { state in
                 state.child = child
@@ -293,7 +298,8 @@ package final class GatewaySupervisor: Service {
 
     func address() throws -> (address: String, secret: String) {
         guard let gateway = state.withLock({ $0.gateway }) ?? folder.gatewayState() else {
-            throw SlipwayError(.unavailable, "The gateway of \(realm.environment.rawValue) does not run.", remedy: "It starts with the first endpoint; see 'slipway endpoint list'.")
+            throw SlipwayError(
+                .unavailable, "The gateway of \(realm.environment.rawValue) does not run.", remedy: "It starts with the first endpoint; see 'slipway endpoint list'.")
         }
         return ("http://\(reachableHost):\(gateway.port)", try folder.ensureSecret())
     }

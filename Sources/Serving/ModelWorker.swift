@@ -75,7 +75,8 @@ final class ModelWorker: Sendable {
         return ChildProcess.Launch(
             program: setup.python,
             arguments: [
-                setup.script.path, "--model", setup.model, "--folder", setup.folder.workers.path, "--socket", socket, "--name", setup.modelName, "--version", String(setup.modelVersion),
+                setup.script.path, "--model", setup.model, "--folder", setup.folder.workers.path, "--socket", socket, "--name", setup.modelName, "--version",
+                String(setup.modelVersion),
                 "--parent", String(getpid()), "--memory", String(setup.memoryMax),
             ],
             environment: environment, log: setup.log)

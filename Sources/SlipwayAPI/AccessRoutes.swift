@@ -41,9 +41,10 @@ package struct AccessRoutes: Sendable {
             BootstrapRequest.NewPerson(
                 name: person.name, fullName: person.fullName ?? person.name, password: person.password, emails: person.emails ?? [],
                 isPlatformAdministrator: person.administrator ?? false,
-                roles: Dictionary(uniqueKeysWithValues: try (person.roles ?? [:]).map { environment, roles in
-                    (try EnvironmentID(parsing: environment), try roles.map(role))
-                }))
+                roles: Dictionary(
+                    uniqueKeysWithValues: try (person.roles ?? [:]).map { environment, roles in
+                        (try EnvironmentID(parsing: environment), try roles.map(role))
+                    }))
         }
         try await access.bootstrap(BootstrapRequest(project: body.project, people: people), secret: body.secret ?? "")
         try bootstrapped()
@@ -73,9 +74,11 @@ package struct AccessRoutes: Sendable {
 
     @Sendable func users(_ request: Request, context: SlipwayContext) async throws -> Response {
         let people = try await access.people(by: context.caller)
-        return try .wire(WirePage(items: people.map {
-            WireUser(name: $0.name.rawValue, fullName: $0.fullName, emails: $0.emails, administrator: $0.isPlatformAdministrator, createdAt: $0.createdAt.iso8601)
-        }))
+        return try .wire(
+            WirePage(
+                items: people.map {
+                    WireUser(name: $0.name.rawValue, fullName: $0.fullName, emails: $0.emails, administrator: $0.isPlatformAdministrator, createdAt: $0.createdAt.iso8601)
+                }))
     }
 
     @Sendable func createUser(_ request: Request, context: SlipwayContext) async throws -> Response {
@@ -95,11 +98,13 @@ package struct AccessRoutes: Sendable {
 
     @Sendable func tokens(_ request: Request, context: SlipwayContext) async throws -> Response {
         let tokens = try await access.tokens(by: context.caller)
-        return try .wire(WirePage(items: tokens.map {
-            WireToken(
-                id: $0.id, label: $0.label, project: $0.project?.rawValue, createdAt: $0.createdAt.iso8601, expiresAt: $0.expiresAt.iso8601,
-                revokedAt: $0.revokedAt?.iso8601)
-        }))
+        return try .wire(
+            WirePage(
+                items: tokens.map {
+                    WireToken(
+                        id: $0.id, label: $0.label, project: $0.project?.rawValue, createdAt: $0.createdAt.iso8601, expiresAt: $0.expiresAt.iso8601,
+                        revokedAt: $0.revokedAt?.iso8601)
+                }))
     }
 
     @Sendable func createToken(_ request: Request, context: SlipwayContext) async throws -> Response {
@@ -139,11 +144,13 @@ package struct AccessRoutes: Sendable {
     @Sendable func roles(_ request: Request, context: SlipwayContext) async throws -> Response {
         let project = try ProjectName(parsing: context.parameter("project"))
         let holders = try await access.holders(of: project, by: context.caller)
-        return try .wire(WirePage(items: holders.map {
-            WireRole(
-                user: $0.user.rawValue, project: project.rawValue, environment: $0.grant.environment.rawValue, role: $0.grant.role.rawValue,
-                grantedAt: $0.grant.grantedAt.iso8601)
-        }))
+        return try .wire(
+            WirePage(
+                items: holders.map {
+                    WireRole(
+                        user: $0.user.rawValue, project: project.rawValue, environment: $0.grant.environment.rawValue, role: $0.grant.role.rawValue,
+                        grantedAt: $0.grant.grantedAt.iso8601)
+                }))
     }
 
     @Sendable func grant(_ request: Request, context: SlipwayContext) async throws -> Response {

@@ -66,9 +66,11 @@ extension EndpointView {
                     release: wanted.release.rawValue, model: wanted.modelName, version: wanted.modelVersion, weight: wanted.weight,
                     state: found.status.state.rawValue, reason: found.status.reason, requests: found.status.requests, rows: found.rows,
                     errors: found.status.errors, nan: found.status.notANumber, latencyMsP50: found.status.latencyP50, latencyMsP95: found.status.latencyP95,
-                    traffic: !traffic ? [] : found.traffic.map {
-                        .init(at: $0.at.iso8601, requests: $0.requests, rows: $0.rows, errors: $0.errors, latencyMsP50: $0.latencyP50, latencyMsP95: $0.latencyP95)
-                    })
+                    traffic: !traffic
+                        ? []
+                        : found.traffic.map {
+                            .init(at: $0.at.iso8601, requests: $0.requests, rows: $0.rows, errors: $0.errors, latencyMsP50: $0.latencyP50, latencyMsP95: $0.latencyP95)
+                        })
             })
     }
 }

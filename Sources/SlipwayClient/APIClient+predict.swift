@@ -20,15 +20,16 @@ extension APIClient {
         if let error = try? WireCoder.decode(WireError.self, from: data) { throw error }  // else in MLflow's words
         struct Refusal: Decodable { var message: String }
         let message = (try? WireCoder.decode(Refusal.self, from: data))?.message ?? String(decoding: data.prefix(500), as: UTF8.self)  // or in nobody's
-        let code = switch response.status.code {
-        case 400, 413, 415: "invalidArgument"
-        case 401: "unauthenticated"
-        case 403: "notAllowed"
-        case 404: "notFound"
-        case 429: "tooMuch"
-        case 502, 503, 504: "unavailable"
-        default: "internalFault"
-        }
+        let code =
+            switch response.status.code {
+            case 400, 413, 415: "invalidArgument"
+            case 401: "unauthenticated"
+            case 403: "notAllowed"
+            case 404: "notFound"
+            case 429: "tooMuch"
+            case 502, 503, 504: "unavailable"
+            default: "internalFault"
+            }
         throw WireError(code: code, message: message, remedy: nil)
     }
 }

@@ -30,7 +30,9 @@ package struct Condition: Sendable, Hashable {
 
     /// The run's metrics that the rule reads, `auc` or `champion.auc`.
     package var metrics: Set<String> {
-        comparisons.reduce(into: []) { $1.left.collect(&$0); $1.right.collect(&$0) }
+        comparisons.reduce(into: []) {
+            $1.left.collect(&$0); $1.right.collect(&$0)
+        }
     }
 
     /// - Parameter metrics: a run's latest metrics by name. A comparison with NaN never holds.

@@ -6,7 +6,8 @@ package enum DriftRules {
     package static func compare(_ profile: FeatureProfile, counts: [Int64], missing: Int64, watch: Double, act: Double) throws -> FeatureDrift {
         let present = counts.reduce(0, +)
         let psi = present > 0 && profile.present > 0 ? try PopulationStability.index(baseline: profile.counts, window: counts) : nil
-        let psiMissing = present + missing > 0 && profile.present + profile.missing > 0
+        let psiMissing =
+            present + missing > 0 && profile.present + profile.missing > 0
             ? try PopulationStability.ofMissing(baseline: (profile.missing, profile.present), window: (missing, present)) : nil
         let chance = PopulationStability.expectedByChance(bins: profile.bins.count, baselineRows: profile.present, windowRows: present)
         let chanceMissing = PopulationStability.expectedByChance(

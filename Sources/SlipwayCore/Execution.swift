@@ -190,11 +190,12 @@ package struct ExecutionMachine: Sendable, Hashable {
 
     private func expect(_ states: [Execution.State], _ event: ExecutionEvent) throws {
         if states.contains(execution.state) { return }
-        let verb = switch event {
-        case .cancel: "canceled"
-        case .retry: "retried"
-        default: "moved on"
-        }
+        let verb =
+            switch event {
+            case .cancel: "canceled"
+            case .retry: "retried"
+            default: "moved on"
+            }
         throw SlipwayError(
             .conflict, "Execution '\(execution.id)' is \(execution.state.rawValue) and cannot be \(verb).",
             remedy: "See it: slipway execution show \(execution.id)")

@@ -75,13 +75,14 @@ extension SlipwayError {
             if error.code == .internalFault { logger.error("fault", metadata: ["error": "\(error)"]) }
             self = error
         case let error as HTTPError:
-            let code: Code = switch error.status.code {
-            case 404, 405: .notFound
-            case 401: .unauthenticated
-            case 413, 429: .tooMuch
-            case 400..<500: .invalidArgument
-            default: .unavailable
-            }
+            let code: Code =
+                switch error.status.code {
+                case 404, 405: .notFound
+                case 401: .unauthenticated
+                case 413, 429: .tooMuch
+                case 400..<500: .invalidArgument
+                default: .unavailable
+                }
             self.init(code, error.body ?? (code == .notFound ? "There is nothing at this address." : error.status.reasonPhrase))
         case let error as DecodingError:
             self = .invalid("The request's JSON does not fit: \(error.sentence)", remedy: "See what the command line sends for the same: slipway --help")

@@ -46,12 +46,13 @@ package enum Programs {
         }
         folders += (environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":").map(String.init)
         guard let found = folders.first(where: { FileManager.default.isExecutableFile(atPath: "\($0)/\(name)") }) else {
-            let hint = switch name {
-            case "uv": "Install it: python3 -m pip install uv"
-            case "duckdb": "Install it: python3 -m pip install duckdb-cli"
-            case "bwrap": "Install it: apt-get install bubblewrap"
-            default: "Install it: apt-get install \(name)"
-            }
+            let hint =
+                switch name {
+                case "uv": "Install it: python3 -m pip install uv"
+                case "duckdb": "Install it: python3 -m pip install duckdb-cli"
+                case "bwrap": "Install it: apt-get install bubblewrap"
+                default: "Install it: apt-get install \(name)"
+                }
             throw SlipwayError(.unavailable, "The program '\(name)' is not installed.", remedy: "\(hint), or set SLIPWAY_\(name.uppercased()) to its path.")
         }
         return URL(filePath: "\(found)/\(name)")

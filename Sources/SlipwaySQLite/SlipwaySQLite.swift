@@ -70,11 +70,12 @@ package final class SQLiteDatabase: SlipwaySQL.Database {
         let result = ResultBox<T>()
         do {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-                enqueue(Write(
-                    body: { tx in result.set(try body(tx)) },
-                    finish: { error in
-                        if let error { continuation.resume(throwing: error) } else { continuation.resume() }
-                    }))
+                enqueue(
+                    Write(
+                        body: { tx in result.set(try body(tx)) },
+                        finish: { error in
+                            if let error { continuation.resume(throwing: error) } else { continuation.resume() }
+                        }))
             }
         } catch {
             throw translate(error)
@@ -193,27 +194,29 @@ private struct SQLiteTransaction: SlipwaySQL.Transaction {
     }
 
     private func arguments(_ values: [String: SQLValue]) -> StatementArguments {
-        StatementArguments(values.mapValues { value -> (any DatabaseValueConvertible)? in
-            switch value {
-            case .null: nil
-            case .integer(let value): value
-            case .real(let value): value
-            case .text(let value): value
-            case .blob(let value): Data(value)
-            }
-        })
+        StatementArguments(
+            values.mapValues { value -> (any DatabaseValueConvertible)? in
+                switch value {
+                case .null: nil
+                case .integer(let value): value
+                case .real(let value): value
+                case .text(let value): value
+                case .blob(let value): Data(value)
+                }
+            })
     }
 
     private func row(_ row: GRDB.Row) -> SlipwaySQL.Row {
         var values: [String: SQLValue] = [:]
         for (column, value) in row {
-            values[column] = switch value.storage {
-            case .null: .null
-            case .int64(let value): .integer(value)
-            case .double(let value): .real(value)
-            case .string(let value): .text(value)
-            case .blob(let value): .blob(Array(value))
-            }
+            values[column] =
+                switch value.storage {
+                case .null: .null
+                case .int64(let value): .integer(value)
+                case .double(let value): .real(value)
+                case .string(let value): .text(value)
+                case .blob(let value): .blob(Array(value))
+                }
         }
         return SlipwaySQL.Row(values)
     }

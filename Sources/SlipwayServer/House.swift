@@ -1,19 +1,19 @@
 import Access
 import Foundation
 import Hummingbird
-import Promotions
 import MLflowAPI
-import Pipelines
 import Monitoring
+import Pipelines
+import Promotions
 import Registry
 import ServiceLifecycle
 import Serving
 import SlipwayAPI
 import SlipwayCore
 import SlipwayHTTP
-import SlipwayWeb
 import SlipwaySQL
 import SlipwayStore
+import SlipwayWeb
 import Snapshots
 import Tracking
 

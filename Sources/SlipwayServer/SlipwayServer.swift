@@ -93,7 +93,8 @@ package struct Server: Sendable {
     }
 
     private static func assemble(_ folder: DataFolder, configuration: ServerConfiguration, port: Int, logger: Logger) async throws -> House {
-        var house = House(try await Foundations.open(folder, configuration: configuration, port: port, logger: logger), anonymous: configuration.anonymousInDev ? .laptop : .anonymous)
+        var house = House(
+            try await Foundations.open(folder, configuration: configuration, port: port, logger: logger), anonymous: configuration.anonymousInDev ? .laptop : .anonymous)
         try await house.build()
         return house
     }

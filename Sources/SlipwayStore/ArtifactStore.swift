@@ -30,9 +30,11 @@ package struct ArtifactStore {
         if try tx.first(Self.anyBelow, below(path, root)) != nil {
             throw SlipwayError.invalid("'\(path)' is a folder.", remedy: "Choose another path.")
         }
-        try tx.run(Self.upsert, [
-            "root": .text(root), "path": .text(path), "digest": .text(digest.rawValue), "size": .integer(size), "at": .integer(at.milliseconds),
-        ])
+        try tx.run(
+            Self.upsert,
+            [
+                "root": .text(root), "path": .text(path), "digest": .text(digest.rawValue), "size": .integer(size), "at": .integer(at.milliseconds),
+            ])
     }
 
     package func artifact(_ path: String, under root: String) throws -> Artifact? {
@@ -72,9 +74,10 @@ package struct ArtifactStore {
     /// The files below a folder of a root.
     package func manifest(under root: String, path: String?) throws -> FileManifest {
         let prefix = path.map { $0 + "/" } ?? ""
-        return try FileManifest(files: try tx.all(Self.below, below(path, root)).map(Self.artifact).map {
-            FileManifest.Entry(path: String($0.path.dropFirst(prefix.count)), digest: $0.digest, size: $0.size)
-        })
+        return try FileManifest(
+            files: try tx.all(Self.below, below(path, root)).map(Self.artifact).map {
+                FileManifest.Entry(path: String($0.path.dropFirst(prefix.count)), digest: $0.digest, size: $0.size)
+            })
     }
 
     /// All paths below `path/`: `0` is the character after `/`.
@@ -87,19 +90,27 @@ package struct ArtifactStore {
         return Artifact(path: row.text("path"), digest: digest, size: row.int64("size_bytes"))
     }
 
-    private static let upsert = Statement("artifact.put", """
+    private static let upsert = Statement(
+        "artifact.put",
+        """
         INSERT INTO artifact (root, path, digest, size_bytes, stored_at_ms) VALUES (:root, :path, :digest, :size, :at)
         ON CONFLICT (root, path) DO UPDATE SET digest = excluded.digest, size_bytes = excluded.size_bytes, stored_at_ms = excluded.stored_at_ms
         """)
     private static let byPath = Statement("artifact.byPath", "SELECT path, digest, size_bytes FROM artifact WHERE root = :root AND path = :path")
-    private static let below = Statement("artifact.below", """
+    private static let below = Statement(
+        "artifact.below",
+        """
         SELECT path, digest, size_bytes FROM artifact WHERE root = :root AND path >= :from AND (:to IS NULL OR path < :to) ORDER BY path
         """)
-    private static let anyBelow = Statement("artifact.anyBelow", """
+    private static let anyBelow = Statement(
+        "artifact.anyBelow",
+        """
         SELECT path FROM artifact WHERE root = :root AND path >= :from AND (:to IS NULL OR path < :to) LIMIT 1
         """)
     private static let delete = Statement("artifact.delete", "DELETE FROM artifact WHERE root = :root AND path = :path")
-    private static let deleteBelow = Statement("artifact.deleteBelow", """
+    private static let deleteBelow = Statement(
+        "artifact.deleteBelow",
+        """
         DELETE FROM artifact WHERE root = :root AND path >= :from AND (:to IS NULL OR path < :to)
         """)
 }

@@ -21,19 +21,24 @@ package struct AuditStore {
         let previous = last?.text("hash") ?? String(repeating: "0", count: 64)
         let text = try CanonicalJSON.text(details)
         let hash = try Self.hash(seq: seq, at: at, actor: actor.raw, action: action, project: project.rawValue, subject: subject, details: text, previous: previous)
-        try tx.run(Self.insert, [
-            "seq": .integer(seq), "at": .integer(at.milliseconds), "actor": .text(actor.raw), "action": .text(action),
-            "project": .text(project.rawValue), "subject": .text(subject), "details": .text(text),
-            "previous": .text(previous), "hash": .text(hash),
-        ])
+        try tx.run(
+            Self.insert,
+            [
+                "seq": .integer(seq), "at": .integer(at.milliseconds), "actor": .text(actor.raw), "action": .text(action),
+                "project": .text(project.rawValue), "subject": .text(subject), "details": .text(text),
+                "previous": .text(previous), "hash": .text(hash),
+            ])
         return seq
     }
 
     /// Newest first; `before` is the sequence number to continue below.
     package func list(subject: String? = nil, project: ProjectName? = nil, before: Int64? = nil, limit: Int = 100) throws -> [AuditEvent] {
-        try tx.all(Self.page, [
-            "subject": .text(subject), "project": .text(project?.rawValue), "before": .integer(before), "limit": .integer(min(limit, 1000)),
-        ]).map(Self.event)
+        try tx.all(
+            Self.page,
+            [
+                "subject": .text(subject), "project": .text(project?.rawValue), "before": .integer(before), "limit": .integer(min(limit, 1000)),
+            ]
+        ).map(Self.event)
     }
 
     /// A subject's events, oldest first.
@@ -76,11 +81,15 @@ package struct AuditStore {
     }
 
     private static let last = Statement("audit.last", "SELECT seq, hash FROM audit_event ORDER BY seq DESC LIMIT 1")
-    private static let insert = Statement("audit.insert", """
+    private static let insert = Statement(
+        "audit.insert",
+        """
         INSERT INTO audit_event (seq, at_ms, actor, action, project, subject, details, previous_hash, hash)
         VALUES (:seq, :at, :actor, :action, :project, :subject, :details, :previous, :hash)
         """)
-    private static let page = Statement("audit.page", """
+    private static let page = Statement(
+        "audit.page",
+        """
         SELECT * FROM audit_event
         WHERE (:subject IS NULL OR subject = :subject) AND (:project IS NULL OR project = :project) AND (:before IS NULL OR seq < :before)
         ORDER BY seq DESC LIMIT :limit

@@ -21,21 +21,25 @@ package struct DriftStore {
     /// - Parameter origin: the realm whose data was counted.
     /// - Returns: false when there is one already; a baseline never changes.
     package func insert(_ baseline: BaselineProfile, of release: ContentDigest, project: ProjectName, origin: EnvironmentID, at: Timestamp) throws -> Bool {
-        try tx.run(Self.addBaseline, [
-            "release": .text(release.rawValue), "project": .text(project.rawValue), "origin": .text(origin.rawValue),
-            "profile": .text(try CanonicalJSON.text(baseline)), "at": .integer(at.milliseconds),
-        ]) > 0
+        try tx.run(
+            Self.addBaseline,
+            [
+                "release": .text(release.rawValue), "project": .text(project.rawValue), "origin": .text(origin.rawValue),
+                "profile": .text(try CanonicalJSON.text(baseline)), "at": .integer(at.milliseconds),
+            ]) > 0
     }
 
     // MARK: Reports
 
     package func insert(_ report: DriftReport) throws {
-        try tx.run(Self.addReport, [
-            "id": .text(report.id), "slot": .text(report.slot.rawValue), "project": .text(report.project.rawValue), "release": .text(report.release?.rawValue),
-            "from": .integer(report.from.milliseconds), "to": .integer(report.to.milliseconds), "at": .integer(report.madeAt.milliseconds),
-            "by": .text(report.madeBy), "rows": .integer(report.rows), "labelled": .integer(report.quality?.labelled ?? 0),
-            "verdict": .text(report.verdict.rawValue), "report": .text(try CanonicalJSON.text(report)),
-        ])
+        try tx.run(
+            Self.addReport,
+            [
+                "id": .text(report.id), "slot": .text(report.slot.rawValue), "project": .text(report.project.rawValue), "release": .text(report.release?.rawValue),
+                "from": .integer(report.from.milliseconds), "to": .integer(report.to.milliseconds), "at": .integer(report.madeAt.milliseconds),
+                "by": .text(report.madeBy), "rows": .integer(report.rows), "labelled": .integer(report.quality?.labelled ?? 0),
+                "verdict": .text(report.verdict.rawValue), "report": .text(try CanonicalJSON.text(report)),
+            ])
     }
 
     /// By id or by a prefix that fits one report only.
@@ -58,9 +62,12 @@ package struct DriftStore {
 
     /// The one made last of exactly this window, by anybody or by that principal.
     package func latest(slot: SlotName, from: Timestamp, to: Timestamp, madeBy: Principal? = nil) throws -> DriftReport? {
-        try tx.first(Self.reportOfWindow, [
-            "slot": .text(slot.rawValue), "from": .integer(from.milliseconds), "to": .integer(to.milliseconds), "by": .text(madeBy?.raw),
-        ]).map(Self.report)
+        try tx.first(
+            Self.reportOfWindow,
+            [
+                "slot": .text(slot.rawValue), "from": .integer(from.milliseconds), "to": .integer(to.milliseconds), "by": .text(madeBy?.raw),
+            ]
+        ).map(Self.report)
     }
 
     private static func report(_ row: Row) throws -> DriftReport { try CanonicalJSON.decode(DriftReport.self, from: row.text("report")) }
@@ -74,11 +81,13 @@ package struct DriftStore {
     /// Moves a retraining on.
     /// - Returns: false when it is no longer in `state`: somebody else moved it.
     package func update(_ retraining: DriftRetraining, from state: DriftRetraining.State) throws -> Bool {
-        try tx.run(Self.moveRetraining, [
-            "id": .text(retraining.id), "was": .text(state.rawValue), "state": .text(retraining.state.rawValue), "execution": .text(retraining.execution),
-            "release": .text(retraining.release?.rawValue), "promotion": .text(retraining.promotion), "message": .text(retraining.message),
-            "updated": .integer(retraining.updatedAt.milliseconds),
-        ]) > 0
+        try tx.run(
+            Self.moveRetraining,
+            [
+                "id": .text(retraining.id), "was": .text(state.rawValue), "state": .text(retraining.state.rawValue), "execution": .text(retraining.execution),
+                "release": .text(retraining.release?.rawValue), "promotion": .text(retraining.promotion), "message": .text(retraining.message),
+                "updated": .integer(retraining.updatedAt.milliseconds),
+            ]) > 0
     }
 
     package func retraining(_ id: String) throws -> DriftRetraining? { try tx.first(Self.retrainingByID, ["id": .text(id)]).map(Self.retraining) }
@@ -123,32 +132,46 @@ package struct DriftStore {
     }
 
     private static let baselineOf = Statement("drift.baseline", "SELECT profile FROM drift_baseline WHERE release_id = :release")
-    private static let unprofiled = Statement("drift.unprofiled", """
+    private static let unprofiled = Statement(
+        "drift.unprofiled",
+        """
         SELECT r.id FROM release r WHERE NOT EXISTS (SELECT 1 FROM drift_baseline b WHERE b.release_id = r.id) ORDER BY r.created_at_ms DESC, r.id LIMIT :limit
         """)
-    private static let addBaseline = Statement("drift.addBaseline", """
+    private static let addBaseline = Statement(
+        "drift.addBaseline",
+        """
         INSERT INTO drift_baseline (release_id, project, origin, profile, made_at_ms) VALUES (:release, :project, :origin, :profile, :at)
         ON CONFLICT (release_id) DO NOTHING
         """)
-    private static let addReport = Statement("drift.addReport", """
+    private static let addReport = Statement(
+        "drift.addReport",
+        """
         INSERT INTO drift_report (seq, id, slot, project, release_id, from_ms, to_ms, made_at_ms, made_by, row_count, labelled_count, verdict, report)
         VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM drift_report), :id, :slot, :project, :release, :from, :to, :at, :by, :rows, :labelled, :verdict, :report)
         """)
     private static let reportByID = Statement("drift.report", "SELECT report FROM drift_report WHERE substr(id, 1, :length) = :id LIMIT 2")
-    private static let reportPage = Statement("drift.reportPage", """
+    private static let reportPage = Statement(
+        "drift.reportPage",
+        """
         SELECT seq, report FROM drift_report WHERE slot = :slot AND (:before IS NULL OR seq < :before) ORDER BY seq DESC LIMIT :limit
         """)
-    private static let reportOfWindow = Statement("drift.reportOfWindow", """
+    private static let reportOfWindow = Statement(
+        "drift.reportOfWindow",
+        """
         SELECT report FROM drift_report
         WHERE slot = :slot AND from_ms = :from AND to_ms = :to AND (:by IS NULL OR made_by = :by) ORDER BY seq DESC LIMIT 1
         """)
-    private static let addRetraining = Statement("drift.addRetraining", """
+    private static let addRetraining = Statement(
+        "drift.addRetraining",
+        """
         INSERT INTO drift_retraining
             (seq, id, slot, project, report, window_end_ms, environment, reason, state, execution, release_id, promotion, message, created_at_ms, updated_at_ms)
         VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM drift_retraining),
             :id, :slot, :project, :report, :end, :environment, :reason, :state, :execution, :release, :promotion, :message, :created, :updated)
         """)
-    private static let moveRetraining = Statement("drift.moveRetraining", """
+    private static let moveRetraining = Statement(
+        "drift.moveRetraining",
+        """
         UPDATE drift_retraining SET state = :state, execution = :execution, release_id = :release, promotion = :promotion, message = :message,
             updated_at_ms = :updated
         WHERE id = :id AND state = :was
@@ -156,10 +179,14 @@ package struct DriftStore {
     private static let retrainingByID = Statement("drift.retraining", "SELECT * FROM drift_retraining WHERE id = :id")
     private static let retrainingOfReport = Statement("drift.retrainingOfReport", "SELECT * FROM drift_retraining WHERE report = :report")
     private static let retrainingsOfSlot = Statement("drift.retrainingsOfSlot", "SELECT * FROM drift_retraining WHERE slot = :slot ORDER BY seq DESC LIMIT :limit")
-    private static let newestUnfailed = Statement("drift.lastUnfailed", """
+    private static let newestUnfailed = Statement(
+        "drift.lastUnfailed",
+        """
         SELECT * FROM drift_retraining WHERE slot = :slot AND state <> 'failed' ORDER BY seq DESC LIMIT 1
         """)
-    private static let open = Statement("drift.openRetrainings", """
+    private static let open = Statement(
+        "drift.openRetrainings",
+        """
         SELECT * FROM drift_retraining WHERE state NOT IN ('requested', 'failed') ORDER BY seq LIMIT :limit
         """)
 }

@@ -11,10 +11,12 @@ package struct EndpointStore {
     /// - Returns: false when a wish of the same or a newer revision is recorded already; then nothing changes.
     @discardableResult
     package func want(_ endpoint: WantedEndpoint, at: Timestamp) throws -> Bool {
-        try tx.run(Self.upsert, [
-            "slot": .text(endpoint.slot.rawValue), "project": .text(endpoint.project.rawValue), "generation": .integer(endpoint.generation),
-            "revision": .integer(endpoint.revision), "wish": .text(try CanonicalJSON.text(endpoint)), "at": .integer(at.milliseconds),
-        ]) > 0
+        try tx.run(
+            Self.upsert,
+            [
+                "slot": .text(endpoint.slot.rawValue), "project": .text(endpoint.project.rawValue), "generation": .integer(endpoint.generation),
+                "revision": .integer(endpoint.revision), "wish": .text(try CanonicalJSON.text(endpoint)), "at": .integer(at.milliseconds),
+            ]) > 0
     }
 
     package func wanted(_ slot: SlotName) throws -> WantedEndpoint? {
@@ -34,7 +36,9 @@ package struct EndpointStore {
 
     private static func endpoint(_ row: Row) throws -> WantedEndpoint { try CanonicalJSON.decode(WantedEndpoint.self, from: row.text("wish")) }
 
-    private static let upsert = Statement("endpoint.upsert", """
+    private static let upsert = Statement(
+        "endpoint.upsert",
+        """
         INSERT INTO endpoint (slot, project, generation, revision, wish, wanted_at_ms) VALUES (:slot, :project, :generation, :revision, :wish, :at)
         ON CONFLICT (slot) DO UPDATE SET project = excluded.project, generation = excluded.generation, revision = excluded.revision,
             wish = excluded.wish, wanted_at_ms = excluded.wanted_at_ms

@@ -105,43 +105,59 @@ package struct ExecutionStore {
 
     private static let byID = Statement("execution.byID", "SELECT * FROM execution WHERE id = :id")
     private static let byRequest = Statement("execution.byRequest", "SELECT * FROM execution WHERE request = :request")
-    private static let byReason = Statement("execution.byReason", """
+    private static let byReason = Statement(
+        "execution.byReason",
+        """
         SELECT * FROM execution
         WHERE project = :project AND reason = :reason AND ended_at_ms IS NULL ORDER BY created_at_ms LIMIT 1
         """)
-    private static let page = Statement("execution.page", """
+    private static let page = Statement(
+        "execution.page",
+        """
         SELECT * FROM execution
         WHERE (:project IS NULL OR project = :project)
           AND (:before IS NULL OR (created_at_ms, id) < (SELECT b.created_at_ms, b.id FROM execution b WHERE b.id = :before))
         ORDER BY created_at_ms DESC, id DESC LIMIT :limit
         """)
-    private static let open = Statement("execution.open", """
+    private static let open = Statement(
+        "execution.open",
+        """
         SELECT * FROM execution WHERE state IN ('queued', 'preparing', 'running', 'finishing', 'canceling')
         ORDER BY created_at_ms, id LIMIT :limit
         """)
     private static let stepsOf = Statement("execution.steps", "SELECT * FROM step_execution WHERE execution = :execution ORDER BY position")
-    private static let insert = Statement("execution.insert", """
+    private static let insert = Statement(
+        "execution.insert",
+        """
         INSERT INTO execution (id, project, commit_hash, branch, trigger_kind, state, run_id, snapshots, config_digest, lock_digest, requested_by,
             request, reason, evaluation, created_at_ms, started_at_ms, ended_at_ms, release_digest, message)
         VALUES (:id, :project, :commit, :branch, :trigger, :state, :run, :snapshots, :config, :lock, :by,
             :request, :reason, :evaluation, :created, :started, :ended, :release, :message)
         """)
-    private static let insertStep = Statement("execution.insertStep", """
+    private static let insertStep = Statement(
+        "execution.insertStep",
+        """
         INSERT INTO step_execution (execution, position, name, definition, state, attempt, attempts_forgiven, started_at_ms, ended_at_ms, exit_code, message, outputs)
         VALUES (:execution, :position, :name, :definition, :state, :attempt, :forgiven, :started, :ended, :code, :message, :outputs)
         """)
-    private static let update = Statement("execution.update", """
+    private static let update = Statement(
+        "execution.update",
+        """
         UPDATE execution SET state = :state, snapshots = :snapshots, lock_digest = :lock, started_at_ms = :started, ended_at_ms = :ended,
             release_digest = :release, message = :message
         WHERE id = :id
         """)
-    private static let updateStep = Statement("execution.updateStep", """
+    private static let updateStep = Statement(
+        "execution.updateStep",
+        """
         UPDATE step_execution SET state = :state, attempt = :attempt, attempts_forgiven = :forgiven, started_at_ms = :started, ended_at_ms = :ended,
             exit_code = :code, message = :message, outputs = :outputs
         WHERE execution = :execution AND name = :name
         """)
     private static let fire = Statement("schedule.lastFire", "SELECT fired_at_ms FROM schedule_fire WHERE project = :project")
-    private static let upsertFire = Statement("schedule.setLastFire", """
+    private static let upsertFire = Statement(
+        "schedule.setLastFire",
+        """
         INSERT INTO schedule_fire (project, fired_at_ms) VALUES (:project, :at)
         ON CONFLICT (project) DO UPDATE SET fired_at_ms = excluded.fired_at_ms
         """)

@@ -28,10 +28,12 @@ package struct ExperimentStore {
     package func create(name: String, project: ProjectName, location: String?, tags: [String: String], at: Timestamp) throws -> String {
         // 0 is dev's Default, so numbers start at 1.
         let id = max(1, try tx.first(Self.next)!.int64("next"))
-        try tx.run(Self.insert, [
-            "id": .integer(id), "name": .text(name), "project": .text(project.rawValue),
-            "location": .text(location ?? ArtifactRoot.experiment(String(id))), "at": .integer(at.milliseconds),
-        ])
+        try tx.run(
+            Self.insert,
+            [
+                "id": .integer(id), "name": .text(name), "project": .text(project.rawValue),
+                "location": .text(location ?? ArtifactRoot.experiment(String(id))), "at": .integer(at.milliseconds),
+            ])
         for (key, value) in tags { try setTag(key, value, of: String(id), at: at) }
         return String(id)
     }
@@ -101,12 +103,16 @@ package struct ExperimentStore {
         exists: [.tag: "SELECT 1 FROM experiment_tag e WHERE e.experiment_id = x.id AND e.key = {key} AND {test}"],
         scalar: [:])
 
-    private static let insertDefault = Statement("experiment.insertDefault", """
+    private static let insertDefault = Statement(
+        "experiment.insertDefault",
+        """
         INSERT INTO experiment (id, name, project, artifact_location, lifecycle, created_at_ms, updated_at_ms)
         VALUES (0, 'Default', :project, :location, 'active', :at, :at) ON CONFLICT (id) DO NOTHING
         """)
     private static let next = Statement("experiment.next", "SELECT COALESCE(MAX(id), 0) + 1 AS next FROM experiment")
-    private static let insert = Statement("experiment.insert", """
+    private static let insert = Statement(
+        "experiment.insert",
+        """
         INSERT INTO experiment (id, name, project, artifact_location, lifecycle, created_at_ms, updated_at_ms)
         VALUES (:id, :name, :project, :location, 'active', :at, :at)
         """)
@@ -116,7 +122,9 @@ package struct ExperimentStore {
     private static let updateName = Statement("experiment.rename", "UPDATE experiment SET name = :name, updated_at_ms = :at WHERE id = :id")
     private static let updateLifecycle = Statement("experiment.lifecycle", "UPDATE experiment SET lifecycle = :lifecycle, updated_at_ms = :at WHERE id = :id")
     private static let touch = Statement("experiment.touch", "UPDATE experiment SET updated_at_ms = :at WHERE id = :id")
-    private static let upsertTag = Statement("experiment.setTag", """
+    private static let upsertTag = Statement(
+        "experiment.setTag",
+        """
         INSERT INTO experiment_tag (experiment_id, key, value) VALUES (:id, :key, :value)
         ON CONFLICT (experiment_id, key) DO UPDATE SET value = excluded.value
         """)

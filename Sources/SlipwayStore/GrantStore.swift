@@ -9,10 +9,12 @@ package struct GrantStore {
 
     /// - Returns: false when the person held the role already.
     package func grant(_ role: Role, of project: ProjectName, to user: UserName, by actor: Principal, at: Timestamp) throws -> Bool {
-        try tx.run(Self.insert, [
-            "user": .text(user.rawValue), "project": .text(project.rawValue), "role": .text(role.rawValue),
-            "at": .integer(at.milliseconds), "by": .text(actor.raw),
-        ]) > 0
+        try tx.run(
+            Self.insert,
+            [
+                "user": .text(user.rawValue), "project": .text(project.rawValue), "role": .text(role.rawValue),
+                "at": .integer(at.milliseconds), "by": .text(actor.raw),
+            ]) > 0
     }
 
     /// - Returns: false when there was nothing to take away.
@@ -40,7 +42,9 @@ package struct GrantStore {
         }
     }
 
-    private static let insert = Statement("grant.insert", """
+    private static let insert = Statement(
+        "grant.insert",
+        """
         INSERT INTO role_grant (user_name, project, role, granted_at_ms, granted_by) VALUES (:user, :project, :role, :at, :by)
         ON CONFLICT (user_name, project, role) DO NOTHING
         """)

@@ -16,10 +16,12 @@ package struct IdentityStore {
     package func people() throws -> [Person] { try tx.all(Self.allPeople).map(person) }
 
     package func insert(_ person: Person) throws {
-        try tx.run(Self.insertPerson, [
-            "name": .text(person.name.rawValue), "full": .text(person.fullName), "hash": .text(person.passwordHash),
-            "admin": .bool(person.isPlatformAdministrator), "at": .integer(person.createdAt.milliseconds),
-        ])
+        try tx.run(
+            Self.insertPerson,
+            [
+                "name": .text(person.name.rawValue), "full": .text(person.fullName), "hash": .text(person.passwordHash),
+                "admin": .bool(person.isPlatformAdministrator), "at": .integer(person.createdAt.milliseconds),
+            ])
         for email in person.emails {
             try tx.run(Self.insertEmail, ["email": .text(email.lowercased()), "name": .text(person.name.rawValue)])
         }
@@ -52,11 +54,13 @@ package struct IdentityStore {
     }
 
     package func insert(_ token: AccessToken) throws {
-        try tx.run(Self.insertToken, [
-            "digest": .text(token.digest.rawValue), "id": .text(token.id), "kind": .text(token.kind.rawValue), "owner": .text(token.owner),
-            "label": .text(token.label), "project": .text(token.project?.rawValue), "environment": .text(token.environment?.rawValue),
-            "created": .integer(token.createdAt.milliseconds), "expires": .integer(token.expiresAt.milliseconds),
-        ])
+        try tx.run(
+            Self.insertToken,
+            [
+                "digest": .text(token.digest.rawValue), "id": .text(token.id), "kind": .text(token.kind.rawValue), "owner": .text(token.owner),
+                "label": .text(token.label), "project": .text(token.project?.rawValue), "environment": .text(token.environment?.rawValue),
+                "created": .integer(token.createdAt.milliseconds), "expires": .integer(token.expiresAt.milliseconds),
+            ])
     }
 
     /// - Returns: false when the owner has no such live token.
@@ -87,9 +91,11 @@ package struct IdentityStore {
     package func projects() throws -> [Project] { try tx.all(Self.allProjects).map(Self.project) }
 
     package func insert(_ project: Project) throws {
-        try tx.run(Self.insertProject, [
-            "name": .text(project.name.rawValue), "owner": .text(project.owner), "at": .integer(project.createdAt.milliseconds), "by": .text(project.createdBy),
-        ])
+        try tx.run(
+            Self.insertProject,
+            [
+                "name": .text(project.name.rawValue), "owner": .text(project.owner), "at": .integer(project.createdAt.milliseconds), "by": .text(project.createdBy),
+            ])
     }
 
     private static func project(_ row: Row) -> Project {
@@ -110,7 +116,9 @@ package struct IdentityStore {
 
     private static let personByName = Statement("person.byName", "SELECT * FROM person WHERE name = :name")
     private static let allPeople = Statement("person.all", "SELECT * FROM person ORDER BY name")
-    private static let insertPerson = Statement("person.insert", """
+    private static let insertPerson = Statement(
+        "person.insert",
+        """
         INSERT INTO person (name, full_name, password_hash, is_platform_administrator, created_at_ms) VALUES (:name, :full, :hash, :admin, :at)
         """)
     private static let insertEmail = Statement("person.insertEmail", "INSERT INTO person_email (email, user_name) VALUES (:email, :name)")
@@ -118,14 +126,20 @@ package struct IdentityStore {
     private static let nameByEmail = Statement("person.byEmail", "SELECT user_name FROM person_email WHERE email = :email")
     private static let emailsOf = Statement("person.emails", "SELECT email FROM person_email WHERE user_name = :name ORDER BY email")
     private static let tokenByDigest = Statement("token.byDigest", "SELECT * FROM access_token WHERE digest = :digest")
-    private static let tokensOf = Statement("token.ofOwner", """
+    private static let tokensOf = Statement(
+        "token.ofOwner",
+        """
         SELECT * FROM access_token WHERE owner = :owner AND kind IN ('personal', 'service') ORDER BY created_at_ms DESC LIMIT 1000
         """)
-    private static let insertToken = Statement("token.insert", """
+    private static let insertToken = Statement(
+        "token.insert",
+        """
         INSERT INTO access_token (digest, id, kind, owner, label, project, environment, created_at_ms, expires_at_ms)
         VALUES (:digest, :id, :kind, :owner, :label, :project, :environment, :created, :expires)
         """)
-    private static let revoke = Statement("token.revoke", """
+    private static let revoke = Statement(
+        "token.revoke",
+        """
         UPDATE access_token SET revoked_at_ms = :at WHERE id = :id AND owner = :owner AND revoked_at_ms IS NULL
         """)
     private static let revokeAll = Statement("token.revokeAll", "UPDATE access_token SET revoked_at_ms = :at WHERE owner = :owner AND revoked_at_ms IS NULL")
@@ -133,7 +147,9 @@ package struct IdentityStore {
     private static let allProjects = Statement("project.all", "SELECT * FROM project ORDER BY name LIMIT 1000")
     private static let insertProject = Statement("project.insert", "INSERT INTO project (name, owner, created_at_ms, created_by) VALUES (:name, :owner, :at, :by)")
     private static let settingByName = Statement("setting.byName", "SELECT value FROM setting WHERE name = :name")
-    private static let upsertSetting = Statement("setting.upsert", """
+    private static let upsertSetting = Statement(
+        "setting.upsert",
+        """
         INSERT INTO setting (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value
         """)
     private static let deleteSetting = Statement("setting.delete", "DELETE FROM setting WHERE name = :name")

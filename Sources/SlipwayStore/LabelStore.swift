@@ -9,11 +9,13 @@ package struct LabelStore {
 
     /// - Returns: false when the slot has a batch of the same bytes already; nothing is changed then.
     package func insert(_ batch: LabelBatch) throws -> Bool {
-        try tx.run(Self.add, [
-            "id": .text(batch.id), "slot": .text(batch.slot.rawValue), "project": .text(batch.project.rawValue), "digest": .text(batch.digest.rawValue),
-            "rows": .integer(batch.rows), "size": .integer(batch.sizeBytes), "file": .text(batch.file), "first": .integer(batch.firstAt?.milliseconds),
-            "last": .integer(batch.lastAt?.milliseconds), "at": .integer(batch.receivedAt.milliseconds), "by": .text(batch.receivedBy),
-        ]) > 0
+        try tx.run(
+            Self.add,
+            [
+                "id": .text(batch.id), "slot": .text(batch.slot.rawValue), "project": .text(batch.project.rawValue), "digest": .text(batch.digest.rawValue),
+                "rows": .integer(batch.rows), "size": .integer(batch.sizeBytes), "file": .text(batch.file), "first": .integer(batch.firstAt?.milliseconds),
+                "last": .integer(batch.lastAt?.milliseconds), "at": .integer(batch.receivedAt.milliseconds), "by": .text(batch.receivedBy),
+            ]) > 0
     }
 
     package func batch(_ slot: SlotName, digest: ContentDigest) throws -> LabelBatch? {
@@ -40,13 +42,17 @@ package struct LabelStore {
             receivedAt: Timestamp(milliseconds: row.int64("received_at_ms")), receivedBy: row.text("received_by"))
     }
 
-    private static let add = Statement("label.insert", """
+    private static let add = Statement(
+        "label.insert",
+        """
         INSERT INTO label_batch (seq, id, slot, project, digest, row_count, size_bytes, file, first_at_ms, last_at_ms, received_at_ms, received_by)
         VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM label_batch), :id, :slot, :project, :digest, :rows, :size, :file, :first, :last, :at, :by)
         ON CONFLICT (slot, digest) DO NOTHING
         """)
     private static let byDigest = Statement("label.byDigest", "SELECT * FROM label_batch WHERE slot = :slot AND digest = :digest")
-    private static let page = Statement("label.page", """
+    private static let page = Statement(
+        "label.page",
+        """
         SELECT * FROM label_batch WHERE slot = :slot AND (:before IS NULL OR seq < :before) ORDER BY seq DESC LIMIT :limit
         """)
     private static let paths = Statement("label.files", "SELECT file FROM label_batch WHERE slot = :slot ORDER BY seq")

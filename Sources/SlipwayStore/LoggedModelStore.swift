@@ -7,11 +7,13 @@ package struct LoggedModelStore {
     package init(tx: any Transaction) { self.tx = tx }
 
     package func insert(_ model: LoggedModel, params: [String: String], tags: [String: String]) throws {
-        try tx.run(Self.insert, [
-            "id": .text(model.id), "experiment": .integer(Int64(model.experiment)), "name": .text(model.name), "run": .text(model.sourceRun),
-            "type": .text(model.modelType), "root": .text(model.artifactRoot), "status": .text(model.status.rawValue), "creator": .text(model.creator),
-            "at": .integer(model.createdAt.milliseconds),
-        ])
+        try tx.run(
+            Self.insert,
+            [
+                "id": .text(model.id), "experiment": .integer(Int64(model.experiment)), "name": .text(model.name), "run": .text(model.sourceRun),
+                "type": .text(model.modelType), "root": .text(model.artifactRoot), "status": .text(model.status.rawValue), "creator": .text(model.creator),
+                "at": .integer(model.createdAt.milliseconds),
+            ])
         for (key, value) in params { try logParam(key, value, of: model.id) }
         for (key, value) in tags { try setTag(key, value, of: model.id) }
     }
@@ -56,21 +58,29 @@ package struct LoggedModelStore {
             try tx.forEach(Statement("loggedModel.detailTags", "SELECT model_id, key, value FROM logged_model_tag WHERE model_id IN \(list)"), values) { row in
                 details[row.text("model_id")]!.tags[row.text("key")] = row.text("value")
             }
-            try tx.forEach(Statement("loggedModel.detailMetrics", """
-                SELECT m.model_id, k.name, m.step, m.at_ms, m.value, m.is_nan, m.dataset_name, m.dataset_digest, r.id AS run
-                FROM logged_model_metric m JOIN metric_key k ON k.no = m.key_no JOIN run r ON r.no = m.run_no
-                WHERE m.model_id IN \(list) ORDER BY m.model_id, k.name, m.step, m.at_ms
-                """), values) { row in
+            try tx.forEach(
+                Statement(
+                    "loggedModel.detailMetrics",
+                    """
+                    SELECT m.model_id, k.name, m.step, m.at_ms, m.value, m.is_nan, m.dataset_name, m.dataset_digest, r.id AS run
+                    FROM logged_model_metric m JOIN metric_key k ON k.no = m.key_no JOIN run r ON r.no = m.run_no
+                    WHERE m.model_id IN \(list) ORDER BY m.model_id, k.name, m.step, m.at_ms
+                    """), values
+            ) { row in
                 var point = MetricStore.point(row, key: row.text("name"))
                 point.model = row.text("model_id")
                 if !row.text("dataset_name").isEmpty { point.datasetName = row.text("dataset_name") }
                 if !row.text("dataset_digest").isEmpty { point.datasetDigest = row.text("dataset_digest") }
                 details[row.text("model_id")]!.metrics.append(.init(point: point, run: row.text("run")))
             }
-            try tx.forEach(Statement("loggedModel.detailRegistrations", """
-                SELECT v.model_id, m.name, v.version FROM model_version v JOIN registered_model m ON m.no = v.model_no
-                WHERE v.lifecycle = 'active' AND v.model_id IN \(list) ORDER BY m.name, v.version
-                """), values) { row in
+            try tx.forEach(
+                Statement(
+                    "loggedModel.detailRegistrations",
+                    """
+                    SELECT v.model_id, m.name, v.version FROM model_version v JOIN registered_model m ON m.no = v.model_no
+                    WHERE v.lifecycle = 'active' AND v.model_id IN \(list) ORDER BY m.name, v.version
+                    """), values
+            ) { row in
                 details[row.text("model_id")]!.registrations.append((row.text("name"), row.int("version")))
             }
         }
@@ -122,17 +132,17 @@ package struct LoggedModelStore {
         ],
         exists: [
             .metric: """
-                SELECT 1 FROM logged_model_metric e JOIN metric_key k ON k.no = e.key_no
-                WHERE e.model_id = l.id AND k.name = {key} AND e.is_nan = 0 AND {test}
-                """,
+            SELECT 1 FROM logged_model_metric e JOIN metric_key k ON k.no = e.key_no
+            WHERE e.model_id = l.id AND k.name = {key} AND e.is_nan = 0 AND {test}
+            """,
             .param: "SELECT 1 FROM logged_model_param e WHERE e.model_id = l.id AND e.key = {key} AND {test}",
             .tag: "SELECT 1 FROM logged_model_tag e WHERE e.model_id = l.id AND e.key = {key} AND {test}",
         ],
         scalar: [
             .metric: """
-                SELECT e.value FROM logged_model_metric e JOIN metric_key k ON k.no = e.key_no
-                WHERE e.model_id = l.id AND k.name = {key} ORDER BY e.at_ms DESC, e.step DESC LIMIT 1
-                """,
+            SELECT e.value FROM logged_model_metric e JOIN metric_key k ON k.no = e.key_no
+            WHERE e.model_id = l.id AND k.name = {key} ORDER BY e.at_ms DESC, e.step DESC LIMIT 1
+            """,
             .param: "SELECT e.value FROM logged_model_param e WHERE e.model_id = l.id AND e.key = {key}",
             .tag: "SELECT e.value FROM logged_model_tag e WHERE e.model_id = l.id AND e.key = {key}",
         ],
@@ -141,17 +151,25 @@ package struct LoggedModelStore {
             WHERE e.model_id = l.id AND k.name = {key} ORDER BY e.at_ms DESC, e.step DESC LIMIT 1
             """)
 
-    private static let insert = Statement("loggedModel.insert", """
+    private static let insert = Statement(
+        "loggedModel.insert",
+        """
         INSERT INTO logged_model (id, experiment_id, name, source_run_id, model_type, artifact_root, status, lifecycle, creator, created_at_ms, updated_at_ms)
         VALUES (:id, :experiment, :name, :run, :type, :root, :status, 'active', :creator, :at, :at)
         """)
-    private static let byID = Statement("loggedModel.byID", """
+    private static let byID = Statement(
+        "loggedModel.byID",
+        """
         SELECT l.*, x.project FROM logged_model l JOIN experiment x ON x.id = l.experiment_id WHERE l.id = :id
         """)
-    private static let byRoot = Statement("loggedModel.byRoot", """
+    private static let byRoot = Statement(
+        "loggedModel.byRoot",
+        """
         SELECT l.*, x.project FROM logged_model l JOIN experiment x ON x.id = l.experiment_id WHERE l.artifact_root = :root
         """)
-    private static let newestOfRun = Statement("loggedModel.newestOfRun", """
+    private static let newestOfRun = Statement(
+        "loggedModel.newestOfRun",
+        """
         SELECT l.*, x.project FROM logged_model l JOIN experiment x ON x.id = l.experiment_id
         WHERE l.source_run_id = :run AND l.lifecycle = 'active'
         ORDER BY CASE WHEN l.status = 'LOGGED_MODEL_READY' THEN 0 ELSE 1 END, l.created_at_ms DESC, l.id LIMIT 1
@@ -159,11 +177,15 @@ package struct LoggedModelStore {
     private static let updateStatus = Statement("loggedModel.status", "UPDATE logged_model SET status = :status, updated_at_ms = :at WHERE id = :id")
     private static let updateSignature = Statement("loggedModel.signature", "UPDATE logged_model SET signature = :signature WHERE id = :id")
     private static let softDelete = Statement("loggedModel.delete", "UPDATE logged_model SET lifecycle = 'deleted', updated_at_ms = :at WHERE id = :id")
-    private static let upsertTag = Statement("loggedModel.setTag", """
+    private static let upsertTag = Statement(
+        "loggedModel.setTag",
+        """
         INSERT INTO logged_model_tag (model_id, key, value) VALUES (:id, :key, :value) ON CONFLICT (model_id, key) DO UPDATE SET value = excluded.value
         """)
     private static let deleteTag = Statement("loggedModel.deleteTag", "DELETE FROM logged_model_tag WHERE model_id = :id AND key = :key")
-    private static let insertParam = Statement("loggedModel.logParam", """
+    private static let insertParam = Statement(
+        "loggedModel.logParam",
+        """
         INSERT INTO logged_model_param (model_id, key, value) VALUES (:id, :key, :value) ON CONFLICT (model_id, key) DO NOTHING
         """)
 }

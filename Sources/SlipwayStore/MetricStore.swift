@@ -25,9 +25,11 @@ package struct MetricStore {
             try tx.run(Self.insert, values(of: point, key, run))
             if let model = point.model, try LoggedModelStore(tx: tx).model(model) != nil {
                 // A point that names a model which nobody logged is the run's alone, as in MLflow.
-                try tx.run(Self.insertOfModel, values(of: point, key, run).merging([
-                    "model": .text(model), "dataset": .text(point.datasetName ?? ""), "digest": .text(point.datasetDigest ?? ""),
-                ]) { $1 })
+                try tx.run(
+                    Self.insertOfModel,
+                    values(of: point, key, run).merging([
+                        "model": .text(model), "dataset": .text(point.datasetName ?? ""), "digest": .text(point.datasetDigest ?? ""),
+                    ]) { $1 })
             }
             if latest[key].map({ Self.rank($0) <= Self.rank(point) }) ?? true { latest[key] = point }
         }
@@ -57,9 +59,11 @@ package struct MetricStore {
 
     /// All points of one key in the order of time, step and value.
     package func history(of key: String, run: Run, limit: Int, offset: Int = 0) throws -> SearchPage<MetricPoint> {
-        let rows = try tx.all(Self.historyByTime, [
-            "run": .integer(run.number), "name": .text(key), "limit": .integer(limit + 1), "offset": .integer(offset),
-        ])
+        let rows = try tx.all(
+            Self.historyByTime,
+            [
+                "run": .integer(run.number), "name": .text(key), "limit": .integer(limit + 1), "offset": .integer(offset),
+            ])
         return SearchPage(rows: rows.map { Self.point($0, key: key) }, limit: limit)
     }
 
@@ -93,38 +97,54 @@ package struct MetricStore {
     }
 
     private static let keyNumber = Statement("metric.keyNumber", "SELECT no FROM metric_key WHERE name = :name")
-    private static let insertKey = Statement("metric.insertKey", """
+    private static let insertKey = Statement(
+        "metric.insertKey",
+        """
         INSERT INTO metric_key (no, name) VALUES ((SELECT COALESCE(MAX(no), 0) + 1 FROM metric_key), :name) ON CONFLICT (name) DO NOTHING
         """)
-    private static let insert = Statement("metric.insert", """
+    private static let insert = Statement(
+        "metric.insert",
+        """
         INSERT INTO metric (run_no, key_no, step, at_ms, value, is_nan) VALUES (:run, :key, :step, :at, :value, :nan)
         ON CONFLICT (run_no, key_no, step, at_ms, value, is_nan) DO NOTHING
         """)
-    private static let upsertLatest = Statement("metric.upsertLatest", """
+    private static let upsertLatest = Statement(
+        "metric.upsertLatest",
+        """
         INSERT INTO latest_metric (run_no, key_no, step, at_ms, value, is_nan) VALUES (:run, :key, :step, :at, :value, :nan)
         ON CONFLICT (run_no, key_no) DO UPDATE
         SET step = excluded.step, at_ms = excluded.at_ms, value = excluded.value, is_nan = excluded.is_nan
         WHERE (excluded.step, excluded.at_ms, excluded.value) >= (latest_metric.step, latest_metric.at_ms, latest_metric.value)
         """)
-    private static let insertOfModel = Statement("metric.insertOfModel", """
+    private static let insertOfModel = Statement(
+        "metric.insertOfModel",
+        """
         INSERT INTO logged_model_metric (model_id, run_no, key_no, step, at_ms, value, is_nan, dataset_name, dataset_digest)
         VALUES (:model, :run, :key, :step, :at, :value, :nan, :dataset, :digest)
         ON CONFLICT (model_id, key_no, dataset_name, dataset_digest, run_no, step, at_ms, value, is_nan) DO NOTHING
         """)
-    private static let historyByTime = Statement("metric.history", """
+    private static let historyByTime = Statement(
+        "metric.history",
+        """
         SELECT m.step, m.at_ms, m.value, m.is_nan FROM metric m JOIN metric_key k ON k.no = m.key_no
         WHERE m.run_no = :run AND k.name = :name ORDER BY m.at_ms, m.step, m.value LIMIT :limit OFFSET :offset
         """)
-    private static let countSteps = Statement("metric.count", """
+    private static let countSteps = Statement(
+        "metric.count",
+        """
         SELECT COUNT(*) AS points FROM metric m JOIN metric_key k ON k.no = m.key_no
         WHERE m.run_no = :run AND k.name = :name AND (:from IS NULL OR m.step >= :from) AND (:to IS NULL OR m.step <= :to)
         """)
-    private static let historyByStep = Statement("metric.historyByStep", """
+    private static let historyByStep = Statement(
+        "metric.historyByStep",
+        """
         SELECT m.step, m.at_ms, m.value, m.is_nan FROM metric m JOIN metric_key k ON k.no = m.key_no
         WHERE m.run_no = :run AND k.name = :name AND (:from IS NULL OR m.step >= :from) AND (:to IS NULL OR m.step <= :to)
         ORDER BY m.step, m.at_ms, m.value
         """)
-    private static let keysOf = Statement("metric.keys", """
+    private static let keysOf = Statement(
+        "metric.keys",
+        """
         SELECT k.name FROM latest_metric m JOIN metric_key k ON k.no = m.key_no WHERE m.run_no = :run ORDER BY k.name
         """)
 }

@@ -30,10 +30,12 @@ package struct ProjectFileStore {
     /// - Returns: false when nothing changed.
     package func move(project: ProjectName, to commit: String, file: ProjectFile, push: Int64, at: Timestamp) throws -> Bool {
         let digest = try put(file)
-        return try tx.run(Self.upsertHead, [
-            "project": .text(project.rawValue), "commit": .text(commit), "digest": .text(digest.rawValue), "push": .integer(push),
-            "at": .integer(at.milliseconds),
-        ]) > 0
+        return try tx.run(
+            Self.upsertHead,
+            [
+                "project": .text(project.rawValue), "commit": .text(commit), "digest": .text(digest.rawValue), "push": .integer(push),
+                "at": .integer(at.milliseconds),
+            ]) > 0
     }
 
     private static func stored(_ row: Row) throws -> StoredProjectFile {
@@ -42,17 +44,25 @@ package struct ProjectFileStore {
             file: try CanonicalJSON.decode(ProjectFile.self, from: row.text("body")))
     }
 
-    private static let insert = Statement("projectFile.insert", """
+    private static let insert = Statement(
+        "projectFile.insert",
+        """
         INSERT INTO project_file (digest, body) VALUES (:digest, :body) ON CONFLICT (digest) DO NOTHING
         """)
     private static let byDigest = Statement("projectFile.byDigest", "SELECT body FROM project_file WHERE digest = :digest")
-    private static let head = Statement("projectFile.head", """
+    private static let head = Statement(
+        "projectFile.head",
+        """
         SELECT h.*, f.body FROM project_head h JOIN project_file f ON f.digest = h.digest WHERE h.project = :project
         """)
-    private static let heads = Statement("projectFile.heads", """
+    private static let heads = Statement(
+        "projectFile.heads",
+        """
         SELECT h.*, f.body FROM project_head h JOIN project_file f ON f.digest = h.digest ORDER BY h.project LIMIT 1000
         """)
-    private static let upsertHead = Statement("projectFile.upsertHead", """
+    private static let upsertHead = Statement(
+        "projectFile.upsertHead",
+        """
         INSERT INTO project_head (project, commit_hash, digest, push_seq, at_ms) VALUES (:project, :commit, :digest, :push, :at)
         ON CONFLICT (project) DO UPDATE SET commit_hash = excluded.commit_hash, digest = excluded.digest, push_seq = excluded.push_seq, at_ms = excluded.at_ms
         WHERE project_head.push_seq < excluded.push_seq

@@ -18,10 +18,12 @@ package struct PushStore {
         id: String, project: ProjectName, ref: String, old: String?, new: String?, pusher: String, commits: [String], at: Timestamp
     ) throws -> PushEvent {
         let seq = (try tx.first(Self.lastSeq)?.optionalInt("seq") ?? 0) + 1
-        try tx.run(Self.insert, [
-            "seq": .integer(seq), "id": .text(id), "project": .text(project.rawValue), "ref": .text(ref), "old": .text(old), "new": .text(new),
-            "pusher": .text(pusher), "at": .integer(at.milliseconds),
-        ])
+        try tx.run(
+            Self.insert,
+            [
+                "seq": .integer(seq), "id": .text(id), "project": .text(project.rawValue), "ref": .text(ref), "old": .text(old), "new": .text(new),
+                "pusher": .text(pusher), "at": .integer(at.milliseconds),
+            ])
         for commit in commits {
             try tx.run(Self.insertCommit, ["project": .text(project.rawValue), "commit": .text(commit), "seq": .integer(seq)])
         }
@@ -64,26 +66,38 @@ package struct PushStore {
 
     private static let allRefs = Statement("push.refs", "SELECT ref, commit_hash FROM git_ref WHERE project = :project")
     private static let lastSeq = Statement("push.lastSeq", "SELECT MAX(seq) AS seq FROM push_event")
-    private static let insert = Statement("push.insert", """
+    private static let insert = Statement(
+        "push.insert",
+        """
         INSERT INTO push_event (seq, id, project, ref, old_commit, new_commit, pusher, at_ms)
         VALUES (:seq, :id, :project, :ref, :old, :new, :pusher, :at)
         """)
-    private static let insertCommit = Statement("push.insertCommit", """
+    private static let insertCommit = Statement(
+        "push.insertCommit",
+        """
         INSERT INTO push_commit (project, commit_hash, push_seq) VALUES (:project, :commit, :seq)
         """)
-    private static let upsertRef = Statement("push.upsertRef", """
+    private static let upsertRef = Statement(
+        "push.upsertRef",
+        """
         INSERT INTO git_ref (project, ref, commit_hash) VALUES (:project, :ref, :commit)
         ON CONFLICT (project, ref) DO UPDATE SET commit_hash = excluded.commit_hash
         """)
     private static let deleteRef = Statement("push.deleteRef", "DELETE FROM git_ref WHERE project = :project AND ref = :ref")
     private static let open = Statement("push.open", "SELECT * FROM push_event WHERE handled_at_ms IS NULL ORDER BY seq LIMIT :limit")
-    private static let handle = Statement("push.handle", """
+    private static let handle = Statement(
+        "push.handle",
+        """
         UPDATE push_event SET handled_at_ms = :at, message = :message WHERE id = :id AND handled_at_ms IS NULL
         """)
-    private static let page = Statement("push.page", """
+    private static let page = Statement(
+        "push.page",
+        """
         SELECT * FROM push_event WHERE project = :project AND (:before IS NULL OR seq < :before) ORDER BY seq DESC LIMIT :limit
         """)
-    private static let pushersOf = Statement("push.pushersOf", """
+    private static let pushersOf = Statement(
+        "push.pushersOf",
+        """
         SELECT DISTINCT e.pusher FROM push_commit c JOIN push_event e ON e.seq = c.push_seq WHERE c.project = :project AND c.commit_hash = :commit
         """)
 }

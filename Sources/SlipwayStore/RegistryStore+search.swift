@@ -27,9 +27,10 @@ extension RegistryStore {
         search.require("v.lifecycle = 'active'")
         if let projects { search.require("m.project IN \(search.bind(list: projects.map { .text($0.rawValue) }))") }
         let (rest, wantsPrompts) = Self.splitPrompts(filter)
-        search.require((wantsPrompts ? "" : "NOT ") + """
-            EXISTS (SELECT 1 FROM model_version_tag p WHERE p.model_no = v.model_no AND p.version = v.version AND p.key = '\(Self.promptTag)' AND p.value = 'true')
-            """)
+        search.require(
+            (wantsPrompts ? "" : "NOT ") + """
+                EXISTS (SELECT 1 FROM model_version_tag p WHERE p.model_no = v.model_no AND p.version = v.version AND p.key = '\(Self.promptTag)' AND p.value = 'true')
+                """)
         search.require(rest)
         for order in orders { search.order(by: order) }
         if orders.isEmpty { search.orderFinally(by: "v.updated_at_ms DESC") }

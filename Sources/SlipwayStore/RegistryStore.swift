@@ -23,18 +23,22 @@ package struct RegistryStore {
     /// The name must be free: the schema refuses a second one.
     @discardableResult
     package func create(model name: String, project: ProjectName, description: String? = nil, tags: [String: String] = [:], at: Timestamp) throws -> RegisteredModel {
-        try tx.run(Self.insertModel, [
-            "name": .text(name), "project": .text(project.rawValue), "description": .text(description), "at": .integer(at.milliseconds),
-        ])
+        try tx.run(
+            Self.insertModel,
+            [
+                "name": .text(name), "project": .text(project.rawValue), "description": .text(description), "at": .integer(at.milliseconds),
+            ])
         let created = try model(name)!
         for (key, value) in tags { try setTag(key, value, of: created) }
         return try model(name)!
     }
 
     package func update(_ model: RegisteredModel, description: String?, name: String? = nil, at: Timestamp) throws {
-        try tx.run(Self.updateModel, [
-            "no": .integer(model.number), "description": .text(description), "name": .text(name), "at": .integer(at.milliseconds),
-        ])
+        try tx.run(
+            Self.updateModel,
+            [
+                "no": .integer(model.number), "description": .text(description), "name": .text(name), "at": .integer(at.milliseconds),
+            ])
     }
 
     /// Removes the model, its versions, tags and aliases for good.
@@ -70,12 +74,14 @@ package struct RegistryStore {
         let frozen = try freeze(source)
         try tx.run(Self.bumpVersion, ["no": .integer(model.number), "at": .integer(at.milliseconds)])
         let version = try tx.first(Self.lastVersion, ["no": .integer(model.number)])!.int("last_version")
-        try tx.run(Self.insertVersion, [
-            "no": .integer(model.number), "version": .integer(version), "manifest": .text(frozen.digest?.rawValue), "size": .integer(frozen.size),
-            "files": .integer(frozen.files), "source": .text(frozen.uri), "run": .text(frozen.run), "model": .text(frozen.model), "link": .text(runLink),
-            "description": .text(description), "user": .text(actor.raw), "at": .integer(at.milliseconds),
-            "signature": .text(try (signature ?? frozen.signature).map { try CanonicalJSON.text($0) }),
-        ])
+        try tx.run(
+            Self.insertVersion,
+            [
+                "no": .integer(model.number), "version": .integer(version), "manifest": .text(frozen.digest?.rawValue), "size": .integer(frozen.size),
+                "files": .integer(frozen.files), "source": .text(frozen.uri), "run": .text(frozen.run), "model": .text(frozen.model), "link": .text(runLink),
+                "description": .text(description), "user": .text(actor.raw), "at": .integer(at.milliseconds),
+                "signature": .text(try (signature ?? frozen.signature).map { try CanonicalJSON.text($0) }),
+            ])
         for (key, value) in tags { try setTag(key, value, of: name, version: version) }
         return version
     }
@@ -147,17 +153,21 @@ package struct RegistryStore {
     package func isRegistered(experiment: String) throws -> Bool { try tx.first(Self.anyOfExperiment, ["experiment": .integer(Int64(experiment))]) != nil }
 
     package func update(_ version: ModelVersion, description: String? = nil, currentStage: String? = nil, at: Timestamp) throws {
-        try tx.run(Self.updateVersion, [
-            "no": .integer(version.modelNumber), "version": .integer(version.version), "description": .text(description), "stage": .text(currentStage),
-            "at": .integer(at.milliseconds),
-        ])
+        try tx.run(
+            Self.updateVersion,
+            [
+                "no": .integer(version.modelNumber), "version": .integer(version.version), "description": .text(description), "stage": .text(currentStage),
+                "at": .integer(at.milliseconds),
+            ])
     }
 
     /// Archives the other versions that have this value of MLflow's `current_stage`.
     package func archiveOthers(_ version: ModelVersion, currentStage: String, at: Timestamp) throws {
-        try tx.run(Self.archiveVersions, [
-            "no": .integer(version.modelNumber), "version": .integer(version.version), "stage": .text(currentStage), "at": .integer(at.milliseconds),
-        ])
+        try tx.run(
+            Self.archiveVersions,
+            [
+                "no": .integer(version.modelNumber), "version": .integer(version.version), "stage": .text(currentStage), "at": .integer(at.milliseconds),
+            ])
     }
 
     /// The row stays, without what it said, so that the number is never given again.

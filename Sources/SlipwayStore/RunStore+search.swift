@@ -24,19 +24,27 @@ extension RunStore {
     package func details(of runs: [Run]) throws -> [Int64: RunDetails] {
         var details = Dictionary(runs.map { ($0.number, RunDetails()) }) { first, _ in first }
         try Batch.forEach(runs.map(\.number), { .integer($0) }) { list, values in
-            try tx.forEach(Statement("run.detailMetrics", """
-                SELECT m.run_no, k.name, m.step, m.at_ms, m.value, m.is_nan FROM latest_metric m JOIN metric_key k ON k.no = m.key_no
-                WHERE m.run_no IN \(list) ORDER BY m.run_no, k.name
-                """), values) { row in details[row.int64("run_no")]!.metrics.append(MetricStore.point(row, key: row.text("name"))) }
+            try tx.forEach(
+                Statement(
+                    "run.detailMetrics",
+                    """
+                    SELECT m.run_no, k.name, m.step, m.at_ms, m.value, m.is_nan FROM latest_metric m JOIN metric_key k ON k.no = m.key_no
+                    WHERE m.run_no IN \(list) ORDER BY m.run_no, k.name
+                    """), values
+            ) { row in details[row.int64("run_no")]!.metrics.append(MetricStore.point(row, key: row.text("name"))) }
             try tx.forEach(Statement("run.detailParams", "SELECT run_no, key, value FROM run_param WHERE run_no IN \(list)"), values) { row in
                 details[row.int64("run_no")]!.params[row.text("key")] = row.text("value")
             }
             try tx.forEach(Statement("run.detailTags", "SELECT run_no, key, value FROM run_tag WHERE run_no IN \(list)"), values) { row in
                 details[row.int64("run_no")]!.tags[row.text("key")] = row.text("value")
             }
-            try tx.forEach(Statement("run.detailModels", """
-                SELECT run_no, direction, model_id, step FROM run_model WHERE run_no IN \(list) ORDER BY run_no, step, model_id
-                """), values) { row in
+            try tx.forEach(
+                Statement(
+                    "run.detailModels",
+                    """
+                    SELECT run_no, direction, model_id, step FROM run_model WHERE run_no IN \(list) ORDER BY run_no, step, model_id
+                    """), values
+            ) { row in
                 let link = ModelLink(model: row.text("model_id"), step: row.int64("step"))
                 if row.text("direction") == ModelLink.Direction.input.rawValue {
                     details[row.int64("run_no")]!.inputs.append(link)
@@ -51,14 +59,19 @@ extension RunStore {
 
     private func addDatasets(_ list: String, _ values: [String: SQLValue], to details: inout [Int64: RunDetails]) throws {
         var place: [Int64: [Int64: Int]] = [:]
-        try tx.forEach(Statement("run.detailDatasets", """
-            SELECT i.run_no, d.* FROM run_dataset i JOIN dataset d ON d.no = i.dataset_no WHERE i.run_no IN \(list) ORDER BY i.run_no, d.no
-            """), values) { row in
+        try tx.forEach(
+            Statement(
+                "run.detailDatasets",
+                """
+                SELECT i.run_no, d.* FROM run_dataset i JOIN dataset d ON d.no = i.dataset_no WHERE i.run_no IN \(list) ORDER BY i.run_no, d.no
+                """), values
+        ) { row in
             let run = row.int64("run_no")
             place[run, default: [:]][row.int64("no")] = details[run]!.datasets.count
-            details[run]!.datasets.append(DatasetInput(
-                name: row.text("name"), digest: row.text("digest"), sourceType: row.text("source_type"), source: row.text("source"),
-                schema: row.optionalText("schema_text"), profile: row.optionalText("profile")))
+            details[run]!.datasets.append(
+                DatasetInput(
+                    name: row.text("name"), digest: row.text("digest"), sourceType: row.text("source_type"), source: row.text("source"),
+                    schema: row.optionalText("schema_text"), profile: row.optionalText("profile")))
         }
         guard !place.isEmpty else { return }
         try tx.forEach(Statement("run.detailDatasetTags", "SELECT run_no, dataset_no, key, value FROM run_dataset_tag WHERE run_no IN \(list)"), values) { row in
@@ -107,15 +120,15 @@ extension RunStore {
         ],
         exists: [
             .metric: """
-                SELECT 1 FROM latest_metric e JOIN metric_key k ON k.no = e.key_no WHERE e.run_no = r.no AND k.name = {key} AND e.is_nan = 0 AND {test}
-                """,
+            SELECT 1 FROM latest_metric e JOIN metric_key k ON k.no = e.key_no WHERE e.run_no = r.no AND k.name = {key} AND e.is_nan = 0 AND {test}
+            """,
             .param: "SELECT 1 FROM run_param e WHERE e.run_no = r.no AND e.key = {key} AND {test}",
             .tag: "SELECT 1 FROM run_tag e WHERE e.run_no = r.no AND e.key = {key} AND {test}",
             .dataset: """
-                SELECT 1 FROM run_dataset i JOIN dataset d ON d.no = i.dataset_no
-                LEFT JOIN run_dataset_tag c ON c.run_no = i.run_no AND c.dataset_no = i.dataset_no AND c.key = 'mlflow.data.context'
-                WHERE i.run_no = r.no AND {test}
-                """,
+            SELECT 1 FROM run_dataset i JOIN dataset d ON d.no = i.dataset_no
+            LEFT JOIN run_dataset_tag c ON c.run_no = i.run_no AND c.dataset_no = i.dataset_no AND c.key = 'mlflow.data.context'
+            WHERE i.run_no = r.no AND {test}
+            """,
         ],
         scalar: [
             .metric: "SELECT e.value FROM latest_metric e JOIN metric_key k ON k.no = e.key_no WHERE e.run_no = r.no AND k.name = {key}",
@@ -125,7 +138,9 @@ extension RunStore {
         scalarIsNaN: "SELECT e.is_nan FROM latest_metric e JOIN metric_key k ON k.no = e.key_no WHERE e.run_no = r.no AND k.name = {key}",
         datasetExpressions: ["name": "d.name", "digest": "d.digest", "context": "c.value"])
 
-    private static let datasetSummaries = Statement("dataset.summaries", """
+    private static let datasetSummaries = Statement(
+        "dataset.summaries",
+        """
         SELECT DISTINCT d.name, d.digest, c.value AS context
         FROM dataset d JOIN run_dataset i ON i.dataset_no = d.no
         LEFT JOIN run_dataset_tag c ON c.run_no = i.run_no AND c.dataset_no = i.dataset_no AND c.key = 'mlflow.data.context'

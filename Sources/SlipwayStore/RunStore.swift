@@ -17,10 +17,12 @@ package struct RunStore {
         }
         let name = name ?? RunName.made(from: id)
         let number = try tx.first(Self.next)!.int64("next")
-        try tx.run(Self.insert, [
-            "no": .integer(number), "id": .text(id), "experiment": .integer(Int64(owner.id)), "name": .text(name), "user": .text(user),
-            "at": .integer(at.milliseconds), "root": .text(ArtifactRoot.run(id, experiment: owner.artifactLocation)),
-        ])
+        try tx.run(
+            Self.insert,
+            [
+                "no": .integer(number), "id": .text(id), "experiment": .integer(Int64(owner.id)), "name": .text(name), "user": .text(user),
+                "at": .integer(at.milliseconds), "root": .text(ArtifactRoot.run(id, experiment: owner.artifactLocation)),
+            ])
         let run = Run(
             id: id, experiment: owner.id, project: owner.project, name: name, user: user, status: .running, lifecycle: .active, startedAt: at,
             endedAt: nil, artifactRoot: ArtifactRoot.run(id, experiment: owner.artifactLocation), number: number)
@@ -87,9 +89,11 @@ package struct RunStore {
     /// Logging an input twice changes nothing; tags are kept as they came first.
     package func logInput(_ input: DatasetInput, of run: Run) throws {
         let identity: [String: SQLValue] = ["experiment": .integer(Int64(run.experiment)), "name": .text(input.name), "digest": .text(input.digest)]
-        try tx.run(Self.insertDataset, identity.merging([
-            "type": .text(input.sourceType), "source": .text(input.source), "schema": .text(input.schema), "profile": .text(input.profile),
-        ]) { $1 })
+        try tx.run(
+            Self.insertDataset,
+            identity.merging([
+                "type": .text(input.sourceType), "source": .text(input.source), "schema": .text(input.schema), "profile": .text(input.profile),
+            ]) { $1 })
         let dataset = try tx.first(Self.datasetNumber, identity)!.int64("no")
         let link: [String: SQLValue] = ["run": .integer(run.number), "dataset": .integer(dataset)]
         guard try tx.run(Self.insertInput, link) > 0 else { return }
@@ -99,9 +103,11 @@ package struct RunStore {
     }
 
     package func link(_ model: ModelLink, _ direction: ModelLink.Direction, of run: Run) throws {
-        try tx.run(Self.upsertModel, [
-            "run": .integer(run.number), "direction": .text(direction.rawValue), "model": .text(model.model), "step": .integer(model.step),
-        ])
+        try tx.run(
+            Self.upsertModel,
+            [
+                "run": .integer(run.number), "direction": .text(direction.rawValue), "model": .text(model.model), "step": .integer(model.step),
+            ])
     }
 
     /// - Throws: `notFound` when there is no such logged model.
@@ -124,48 +130,72 @@ package struct RunStore {
     }
 
     private static let next = Statement("run.next", "SELECT COALESCE(MAX(no), 0) + 1 AS next FROM run")
-    private static let insert = Statement("run.insert", """
+    private static let insert = Statement(
+        "run.insert",
+        """
         INSERT INTO run (no, id, experiment_id, name, user_name, status, lifecycle, started_at_ms, artifact_root)
         VALUES (:no, :id, :experiment, :name, :user, 'RUNNING', 'active', :at, :root)
         """)
-    private static let byID = Statement("run.byID", """
+    private static let byID = Statement(
+        "run.byID",
+        """
         SELECT r.*, x.project FROM run r JOIN experiment x ON x.id = r.experiment_id WHERE r.id = :id
         """)
-    private static let update = Statement("run.update", """
+    private static let update = Statement(
+        "run.update",
+        """
         UPDATE run SET status = COALESCE(:status, status), ended_at_ms = COALESCE(:ended, ended_at_ms), name = COALESCE(:name, name) WHERE id = :id
         """)
     private static let updateName = Statement("run.rename", "UPDATE run SET name = :name WHERE no = :run")
     private static let updateLifecycle = Statement("run.lifecycle", "UPDATE run SET lifecycle = :lifecycle WHERE id = :id")
     private static let updateAllLifecycles = Statement("run.allLifecycles", "UPDATE run SET lifecycle = :lifecycle WHERE experiment_id = :experiment")
-    private static let paramsOf = Statement("run.params", """
+    private static let paramsOf = Statement(
+        "run.params",
+        """
         SELECT p.key, p.value FROM run_param p JOIN run r ON r.no = p.run_no WHERE r.id = :id ORDER BY p.key
         """)
-    private static let tagsOf = Statement("run.tags", """
+    private static let tagsOf = Statement(
+        "run.tags",
+        """
         SELECT t.key, t.value FROM run_tag t JOIN run r ON r.no = t.run_no WHERE r.id = :id ORDER BY t.key
         """)
-    private static let upsertTag = Statement("run.setTag", """
+    private static let upsertTag = Statement(
+        "run.setTag",
+        """
         INSERT INTO run_tag (run_no, key, value) VALUES (:run, :key, :value) ON CONFLICT (run_no, key) DO UPDATE SET value = excluded.value
         """)
     private static let deleteTag = Statement("run.deleteTag", "DELETE FROM run_tag WHERE run_no = :run AND key = :key")
-    private static let insertParam = Statement("run.logParam", """
+    private static let insertParam = Statement(
+        "run.logParam",
+        """
         INSERT INTO run_param (run_no, key, value) VALUES (:run, :key, :value) ON CONFLICT (run_no, key) DO NOTHING
         """)
     private static let paramValue = Statement("run.param", "SELECT value FROM run_param WHERE run_no = :run AND key = :key")
-    private static let insertDataset = Statement("dataset.insert", """
+    private static let insertDataset = Statement(
+        "dataset.insert",
+        """
         INSERT INTO dataset (no, experiment_id, name, digest, source_type, source, schema_text, profile)
         VALUES ((SELECT COALESCE(MAX(no), 0) + 1 FROM dataset), :experiment, :name, :digest, :type, :source, :schema, :profile)
         ON CONFLICT (experiment_id, name, digest) DO NOTHING
         """)
-    private static let datasetNumber = Statement("dataset.number", """
+    private static let datasetNumber = Statement(
+        "dataset.number",
+        """
         SELECT no FROM dataset WHERE experiment_id = :experiment AND name = :name AND digest = :digest
         """)
-    private static let insertInput = Statement("run.logInput", """
+    private static let insertInput = Statement(
+        "run.logInput",
+        """
         INSERT INTO run_dataset (run_no, dataset_no) VALUES (:run, :dataset) ON CONFLICT (run_no, dataset_no) DO NOTHING
         """)
-    private static let insertInputTag = Statement("run.inputTag", """
+    private static let insertInputTag = Statement(
+        "run.inputTag",
+        """
         INSERT INTO run_dataset_tag (run_no, dataset_no, key, value) VALUES (:run, :dataset, :key, :value)
         """)
-    private static let upsertModel = Statement("run.linkModel", """
+    private static let upsertModel = Statement(
+        "run.linkModel",
+        """
         INSERT INTO run_model (run_no, direction, model_id, step) VALUES (:run, :direction, :model, :step)
         ON CONFLICT (run_no, direction, model_id) DO UPDATE SET step = excluded.step
         """)

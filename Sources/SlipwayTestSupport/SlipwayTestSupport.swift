@@ -22,7 +22,9 @@ package final class CountingIDs: IDGenerator {
     private let count = Mutex(0)
     package init() {}
     package func hex32() -> String {
-        let number = count.withLock { $0 += 1; return $0 }
+        let number = count.withLock {
+            $0 += 1; return $0
+        }
         let digits = String(number, radix: 16)
         return String(repeating: "0", count: 32 - digits.count) + digits
     }

@@ -20,7 +20,9 @@ extension TrackingService {
         var name = name.flatMap { $0.isEmpty ? nil : $0 }
         if let tagged = all["mlflow.runName"], !tagged.isEmpty {
             if let name, name != tagged {
-                throw SlipwayError.invalid("Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values (run_name='\(name.prefix(80))', mlflow.runName='\(tagged.prefix(80))').")
+                throw SlipwayError.invalid(
+                    "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values (run_name='\(name.prefix(80))', mlflow.runName='\(tagged.prefix(80))')."
+                )
             }
             name = tagged
         } else {
@@ -164,7 +166,8 @@ extension TrackingService {
         for (noun, count, max) in [
             ("metrics", metrics, TrackingRules.batchMetricsMax), ("params", params, TrackingRules.batchParamsMax), ("tags", tags, TrackingRules.batchTagsMax),
         ] where count > max {
-            throw SlipwayError.invalid("A batch logging request can contain at most \(max) \(noun). Got \(count) \(noun). Please split up \(noun) across multiple requests and try again.")
+            throw SlipwayError.invalid(
+                "A batch logging request can contain at most \(max) \(noun). Got \(count) \(noun). Please split up \(noun) across multiple requests and try again.")
         }
         guard metrics + params + tags <= TrackingRules.batchMax else {
             throw SlipwayError.invalid("A batch logging request can contain at most \(TrackingRules.batchMax) metrics, params, and tags in total.")

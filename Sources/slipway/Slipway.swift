@@ -15,13 +15,17 @@ import Foundation
             CommandGroup(name: "Server", subcommands: [ServeCommand.self, DoctorCommand.self, GatewayCommand.self]),
             CommandGroup(name: "Tracking", subcommands: [RunCommand.self, ModelCommand.self]),
             CommandGroup(name: "Serving", subcommands: [EndpointCommand.self]),
-            CommandGroup(name: "Promotion", subcommands: [
-                ReleaseCommand.self, PromotionCommand.self, SlotCommand.self, RollbackCommand.self, PolicyCommand.self, FreezeCommand.self, AuditCommand.self,
-            ]),
-            CommandGroup(name: "People", subcommands: [
-                BootstrapCommand.self, LoginCommand.self, LogoutCommand.self, WhoamiCommand.self, UserCommand.self, TokenCommand.self,
-                ProjectCommand.self, RoleCommand.self,
-            ]),
+            CommandGroup(
+                name: "Promotion",
+                subcommands: [
+                    ReleaseCommand.self, PromotionCommand.self, SlotCommand.self, RollbackCommand.self, PolicyCommand.self, FreezeCommand.self, AuditCommand.self,
+                ]),
+            CommandGroup(
+                name: "People",
+                subcommands: [
+                    BootstrapCommand.self, LoginCommand.self, LogoutCommand.self, WhoamiCommand.self, UserCommand.self, TokenCommand.self,
+                    ProjectCommand.self, RoleCommand.self,
+                ]),
             CommandGroup(name: "Data", subcommands: [DataCommand.self]),
             CommandGroup(name: "Code and pipelines", subcommands: [InitCommand.self, ExecutionCommand.self, StepCommand.self, PushAdviceCommand.self]),
             CommandGroup(name: "Monitoring", subcommands: [LabelsCommand.self, DriftCommand.self]),

@@ -17,7 +17,8 @@ struct AuditTests {
                 group.addTask {
                     _ = try await realm.database.write { tx in
                         try AuditStore(tx: tx).append(
-                            "test.done", subject: "thing:\(index % 3)", by: .user(UserName(unchecked: "ada")), at: Timestamp(milliseconds: 5), details: ["index": .integer(Int64(index))])
+                            "test.done", subject: "thing:\(index % 3)", by: .user(UserName(unchecked: "ada")), at: Timestamp(milliseconds: 5),
+                            details: ["index": .integer(Int64(index))])
                     }
                 }
             }

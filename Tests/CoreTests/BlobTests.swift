@@ -74,9 +74,11 @@ struct BlobTests {
         #expect(throws: SlipwayError.self) { try blobs.put(folder: source) }
     }
 
-    @Test("a manifest refuses paths that leave their folder", arguments: [
-        "../up", "/root", "a//b", "a/./b", "a/../../b", "", "a\\b", "nul\0", String(repeating: "x", count: 256), String(repeating: "x/", count: 600) + "y",
-    ])
+    @Test(
+        "a manifest refuses paths that leave their folder",
+        arguments: [
+            "../up", "/root", "a//b", "a/./b", "a/../../b", "", "a\\b", "nul\0", String(repeating: "x", count: 256), String(repeating: "x/", count: 600) + "y",
+        ])
     func hostilePaths(path: String) {
         #expect(throws: SlipwayError.self) { try FileManifest(files: [.init(path: path, digest: ContentDigest(of: ""), size: 0)]) }
     }

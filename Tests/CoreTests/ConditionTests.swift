@@ -2,11 +2,13 @@ import SlipwayCore
 import Testing
 
 @Suite struct ConditionTests {
-    @Test("a condition holds by its arithmetic", arguments: [
-        ("metrics.auc >= 0.65", true), ("metrics.auc >= 0.71", false), ("champion.auc - metrics.auc <= 0.01", true),
-        ("metrics.auc * 2 - (0.1 + 1) > 0.29", true), ("metrics.auc > 0.5 and metrics.log_loss < 0.1", false),
-        ("metrics.log_loss == 4e-1", true), ("-metrics.auc < 0", true), ("metrics.auc != 0.7", false),
-    ])
+    @Test(
+        "a condition holds by its arithmetic",
+        arguments: [
+            ("metrics.auc >= 0.65", true), ("metrics.auc >= 0.71", false), ("champion.auc - metrics.auc <= 0.01", true),
+            ("metrics.auc * 2 - (0.1 + 1) > 0.29", true), ("metrics.auc > 0.5 and metrics.log_loss < 0.1", false),
+            ("metrics.log_loss == 4e-1", true), ("-metrics.auc < 0", true), ("metrics.auc != 0.7", false),
+        ])
     func holds(text: String, expected: Bool) throws {
         let verdict = try Condition(parsing: text).verdict(["auc": 0.7, "champion.auc": 0.705, "log_loss": 0.4])
         switch verdict {
@@ -34,10 +36,12 @@ import Testing
         #expect(sentence == "metrics.auc >= 0.60 does not hold: auc = 0.5.")
     }
 
-    @Test("what cannot be read is quoted with an example", arguments: [
-        "", "metrics.auc", "auc >= 0.5", "metrics.auc >=", "metrics.auc >= 0.5 0.6", "(metrics.auc >= 1", "metrics.auc >= 1.2.3", "metrics. > 1",
-        "metrics.auc >= $(rm)", String(repeating: "(", count: 200) + "1 > 0",
-    ])
+    @Test(
+        "what cannot be read is quoted with an example",
+        arguments: [
+            "", "metrics.auc", "auc >= 0.5", "metrics.auc >=", "metrics.auc >= 0.5 0.6", "(metrics.auc >= 1", "metrics.auc >= 1.2.3", "metrics. > 1",
+            "metrics.auc >= $(rm)", String(repeating: "(", count: 200) + "1 > 0",
+        ])
     func unreadable(text: String) {
         #expect(throws: SlipwayError.self) { try Condition(parsing: text) }
     }

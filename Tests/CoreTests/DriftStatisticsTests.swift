@@ -12,11 +12,13 @@ import Testing
 ///     roc_auc_score(y, s), log_loss(y, s)
 @Suite("Drift statistics")
 struct DriftStatisticsTests {
-    @Test("the index of the worked examples of docs/monitoring.md", arguments: [
-        ([100, 100, 100, 100, 100, 100, 100, 100, 100, 100], [80, 90, 100, 110, 120, 100, 100, 100, 100, 100], 0.0101160091167848),
-        ([50, 50], [90, 10], 0.8788898309344878),
-        ([10, 0, 90], [0, 10, 90], 0.5663573452490132),
-    ] as [([Int64], [Int64], Double)])
+    @Test(
+        "the index of the worked examples of docs/monitoring.md",
+        arguments: [
+            ([100, 100, 100, 100, 100, 100, 100, 100, 100, 100], [80, 90, 100, 110, 120, 100, 100, 100, 100, 100], 0.0101160091167848),
+            ([50, 50], [90, 10], 0.8788898309344878),
+            ([10, 0, 90], [0, 10, 90], 0.5663573452490132),
+        ] as [([Int64], [Int64], Double)])
     func workedExamples(baseline: [Int64], window: [Int64], expected: Double) throws {
         #expect(abs(try PopulationStability.index(baseline: baseline, window: window) - expected) < 1e-12)
     }
@@ -146,10 +148,12 @@ struct DriftStatisticsTests {
         #expect(DriftRules.holdsBack(windowEnd: end + DriftRules.coolDown, last: last) == nil)
     }
 
-    @Test("the last whole period before a moment", arguments: [
-        ("hour", "2026-11-24T13:00:00Z", "2026-11-24T14:00:00Z"), ("day", "2026-11-23", "2026-11-24"), ("week", "2026-11-16", "2026-11-23"),
-        ("month", "2026-10-01", "2026-11-01"), ("quarter", "2026-07-01", "2026-10-01"), ("6h", "2026-11-24T06:00:00Z", "2026-11-24T12:00:00Z"),
-    ])
+    @Test(
+        "the last whole period before a moment",
+        arguments: [
+            ("hour", "2026-11-24T13:00:00Z", "2026-11-24T14:00:00Z"), ("day", "2026-11-23", "2026-11-24"), ("week", "2026-11-16", "2026-11-23"),
+            ("month", "2026-10-01", "2026-11-01"), ("quarter", "2026-07-01", "2026-10-01"), ("6h", "2026-11-24T06:00:00Z", "2026-11-24T12:00:00Z"),
+        ])
     func windows(every: String, from: String, to: String) throws {
         let window = try DriftRules.lastWindow(before: Timestamp(parsing: "2026-11-24T14:20:00Z"), every: every)
         #expect(window.from.iso8601 == (try Timestamp(parsing: from)).iso8601)

@@ -73,9 +73,11 @@ struct SQLiteTests {
         withExtendedLifetime(folder) {}
     }
 
-    @Test("values come back as they went in", arguments: [
-        SQLValue.null, .integer(Int64.max), .integer(Int64.min), .real(0.1), .text("naïve \u{1F6A2}"), .text(""), .blob([0, 255]),
-    ])
+    @Test(
+        "values come back as they went in",
+        arguments: [
+            SQLValue.null, .integer(Int64.max), .integer(Int64.min), .real(0.1), .text("naïve \u{1F6A2}"), .text(""), .blob([0, 255]),
+        ])
     func values(value: SQLValue) async throws {
         let (database, folder) = try await database()
         let back = try await database.write { tx in

@@ -184,7 +184,8 @@ struct DoorTests {
         let token = try await server.token("ada")
         let missing = try await server.send(.get, "/api/v1/nothing-here", token: token)
         #expect(missing.status == .notFound)
-        let unknown = try await server.send(.post, "/api/v1/projects/flights/roles", token: token, body: #"{"user":"ada","project":"flights","environment":"moon","role":"viewer"}"#)
+        let unknown = try await server.send(
+            .post, "/api/v1/projects/flights/roles", token: token, body: #"{"user":"ada","project":"flights","environment":"moon","role":"viewer"}"#)
         #expect(unknown.status == .badRequest && unknown.text.contains("Use dev, stage or prod."))
         let broken = try await server.send(.post, "/api/v1/tokens", token: token, body: "{")
         #expect(broken.status == .badRequest)

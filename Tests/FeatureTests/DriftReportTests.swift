@@ -82,7 +82,8 @@ struct DriftReportTests {
         _ = try await fixture.service().importLabels(
             MonitoringFixture.slot, bytes: MonitoringFixture.stream(MonitoringFixture.labels()), by: MonitoringFixture.caller(.engineer))
         let report = try await fixture.service().report(
-            MonitoringFixture.slot, from: MonitoringFixture.from, to: MonitoringFixture.to, acting: false, by: MonitoringFixture.caller(.viewer)).report
+            MonitoringFixture.slot, from: MonitoringFixture.from, to: MonitoringFixture.to, acting: false, by: MonitoringFixture.caller(.viewer)
+        ).report
         #expect(report.features.isEmpty)
         #expect(near(report.quality?.metrics["auc"], 0.9451225610027112))
         #expect(report.reasons.contains { $0.hasPrefix("Features are not compared.") })
@@ -95,12 +96,14 @@ struct DriftReportTests {
         let prod = fixture.service()
         // Before stage has counted, prod has nothing to compare with: it does not reach for the table itself.
         let early = try await prod.report(
-            MonitoringFixture.slot, from: MonitoringFixture.from, to: MonitoringFixture.to, acting: false, by: MonitoringFixture.caller(.viewer)).report
+            MonitoringFixture.slot, from: MonitoringFixture.from, to: MonitoringFixture.to, acting: false, by: MonitoringFixture.caller(.viewer)
+        ).report
         #expect(early.features.isEmpty)
         #expect(early.reasons.contains { $0.contains("stage has no baseline of release") })
         _ = try await fixture.service(fixture.stage).keepBaselines()
         let report = try await prod.report(
-            MonitoringFixture.slot, from: MonitoringFixture.from, to: MonitoringFixture.to, acting: false, by: MonitoringFixture.caller(.viewer)).report
+            MonitoringFixture.slot, from: MonitoringFixture.from, to: MonitoringFixture.to, acting: false, by: MonitoringFixture.caller(.viewer)
+        ).report
         #expect(report.features.count == 4)
         let blobs = fixture.prod.folder.url.appending(path: "blobs")
         let files = FileManager.default.enumerator(at: blobs, includingPropertiesForKeys: nil)?.allObjects as? [URL] ?? []
@@ -120,14 +123,16 @@ struct DriftReportTests {
         try fixture.capture(Array(lines[1400..<1499]) + [half], segment: "20261124T120000-3.ndjson.open", terminated: false)
         let id = fixture.release.id
         let at = MonitoringFixture.from.iso8601
-        try fixture.capture([
-            // Wrong types, NaN, an infinite number, a column that is a list, keys that differ in case only, no event time, other keys.
-            #"{"id":"h1","at":"x","release":"\#(id)","row":{"scheduled_arrival":"\#(at)","x":"many","n":[1,2],"c":{"a":1},"s":NaN},"prediction":NaN}"#,
-            #"{"id":"h2","at":"x","release":"\#(id)","row":{"scheduled_arrival":"\#(at)","x":1e999,"X":3,"n":true,"c":"'; DROP TABLE w; --","s":""},"prediction":[0.1,0.9]}"#,
-            #"{"id":"h3","at":"x","release":"\#(id)","row":{"x":1},"prediction":0.5}"#,
-        ], segment: "20261124T130000-4.ndjson")
+        try fixture.capture(
+            [
+                // Wrong types, NaN, an infinite number, a column that is a list, keys that differ in case only, no event time, other keys.
+                #"{"id":"h1","at":"x","release":"\#(id)","row":{"scheduled_arrival":"\#(at)","x":"many","n":[1,2],"c":{"a":1},"s":NaN},"prediction":NaN}"#,
+                #"{"id":"h2","at":"x","release":"\#(id)","row":{"scheduled_arrival":"\#(at)","x":1e999,"X":3,"n":true,"c":"'; DROP TABLE w; --","s":""},"prediction":[0.1,0.9]}"#,
+                #"{"id":"h3","at":"x","release":"\#(id)","row":{"x":1},"prediction":0.5}"#,
+            ], segment: "20261124T130000-4.ndjson")
         let report = try await fixture.service().report(
-            MonitoringFixture.slot, from: MonitoringFixture.from, to: MonitoringFixture.to, acting: false, by: MonitoringFixture.caller(.viewer)).report
+            MonitoringFixture.slot, from: MonitoringFixture.from, to: MonitoringFixture.to, acting: false, by: MonitoringFixture.caller(.viewer)
+        ).report
         #expect(report.rows == 1501)
         let x = try #require(report.features.first { $0.name == "x" })
         #expect(x.counts.reduce(0, +) == 1500)
@@ -162,7 +167,8 @@ struct DriftReportTests {
         let other = ContentDigest(of: "older release")
         try fixture.capture(MonitoringFixture.captured(0..<1000, release: fixture.release.id) + MonitoringFixture.captured(1000..<1500, release: other))
         let report = try await fixture.service().report(
-            MonitoringFixture.slot, from: MonitoringFixture.from, to: MonitoringFixture.to, acting: false, by: MonitoringFixture.caller(.viewer)).report
+            MonitoringFixture.slot, from: MonitoringFixture.from, to: MonitoringFixture.to, acting: false, by: MonitoringFixture.caller(.viewer)
+        ).report
         #expect(report.release == fixture.release.id)
         #expect(report.rowsByRelease == [fixture.release.id.rawValue: 1000, other.rawValue: 500])
         #expect(report.quality?.rows == 1000)

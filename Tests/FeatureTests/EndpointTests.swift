@@ -3,7 +3,6 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
-@testable import Serving
 import ServiceLifecycle
 import SlipwayBlobs
 import SlipwayCore
@@ -12,6 +11,8 @@ import SlipwayServer
 import SlipwayStore
 import SlipwayTestSupport
 import Testing
+
+@testable import Serving
 
 /// A wish becomes a running process, end to end: the house's own supervisor, gateway binary, worker and forwarding.
 @Suite("Endpoints", .serialized) struct EndpointTests {
@@ -55,8 +56,9 @@ import Testing
         }
     }
 
-    @Test("a wish answers on the server's own port, survives kill -9 of its gateway, and is found again by the next server",
-          .enabled(if: TestPython.isThere, "SLIPWAY_TEST_PYTHON names no interpreter"))
+    @Test(
+        "a wish answers on the server's own port, survives kill -9 of its gateway, and is found again by the next server",
+        .enabled(if: TestPython.isThere, "SLIPWAY_TEST_PYTHON names no interpreter"))
     func endToEnd() async throws {
         let server = try await TestServer(port: 0)
         try await server.bootstrap([("ada", [.dev: [.contributor]]), ("eve", [:])])
@@ -92,8 +94,9 @@ import Testing
         }
     }
 
-    @Test("the gateway keeps answering while its server is gone, and the next one takes it as it is",
-          .enabled(if: TestPython.isThere, "SLIPWAY_TEST_PYTHON names no interpreter"))
+    @Test(
+        "the gateway keeps answering while its server is gone, and the next one takes it as it is",
+        .enabled(if: TestPython.isThere, "SLIPWAY_TEST_PYTHON names no interpreter"))
     func outlives() async throws {
         let server = try await TestServer(port: 0)
         let models = try await TestModels.shared.folder()
@@ -154,8 +157,9 @@ import Testing
                 pythonVersion: "3.11", weight: weight)
         }
         await #expect(throws: SlipwayError.self) {
-            try await service.want(WantedEndpoint(
-                slot: Self.slot, project: ProjectName(unchecked: "flights"), generation: 1, revision: 1, deployments: deployments, workers: workers, capture: capture))
+            try await service.want(
+                WantedEndpoint(
+                    slot: Self.slot, project: ProjectName(unchecked: "flights"), generation: 1, revision: 1, deployments: deployments, workers: workers, capture: capture))
         }
     }
 }

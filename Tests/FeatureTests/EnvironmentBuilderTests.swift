@@ -71,8 +71,10 @@ struct EnvironmentBuilderTests {
         #expect(error?.message.contains("has no exact version") == true)
     }
 
-    @Test("locks as uv and pip-tools write them are taken", arguments: [
-        "numpy==2.1.0 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\n    # via pandas\n", "x==1 ; python_version < '3.12'  # why\n", "y @ file:///tmp/y.whl\n", "",
-    ])
+    @Test(
+        "locks as uv and pip-tools write them are taken",
+        arguments: [
+            "numpy==2.1.0 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\n    # via pandas\n", "x==1 ; python_version < '3.12'  # why\n", "y @ file:///tmp/y.whl\n", "",
+        ])
     func locked(text: String) throws { _ = try LockedRequirements(checking: text) }
 }

@@ -50,7 +50,8 @@ import Testing
     @Test("a failed step says which command failed, with its last lines, and the steps after it are skipped")
     func failure() async throws {
         let house = try await PipelineHouse()
-        let begun = try await house.begin("""
+        let begun = try await house.begin(
+            """
               train: { run: 'echo loading; echo the column is missing >&2; exit 3' }
               evaluate: { run: 'true', needs: [train] }
             """)
@@ -68,7 +69,8 @@ import Testing
     @Test("a step is tried again as often as it says, each attempt in a clean folder")
     func retries() async throws {
         let house = try await PipelineHouse()
-        let begun = try await house.begin("  flaky: { run: 'test ! -e dirt; touch dirt; test -e \(house.folder.url.path)/second || { touch \(house.folder.url.path)/second; exit 1; }', retries: 1 }")
+        let begun = try await house.begin(
+            "  flaky: { run: 'test ! -e dirt; touch dirt; test -e \(house.folder.url.path)/second || { touch \(house.folder.url.path)/second; exit 1; }', retries: 1 }")
         try house.startScheduler(.dev)
         let machine = try await house.end(begun.id)
         #expect(machine.execution.state == .succeeded, "\(machine.execution.message ?? "")")
@@ -79,7 +81,8 @@ import Testing
     func adoption() async throws {
         let house = try await PipelineHouse()
         let gate = house.folder.url.appending(path: "gate").path
-        let begun = try await house.begin("""
+        let begun = try await house.begin(
+            """
               train: { run: 'echo $PPID > \(gate).up; while [ ! -e \(gate) ]; do sleep 0.01; done; echo done', outputs: [] }
               evaluate: { run: 'true', needs: [train] }
             """)
@@ -94,7 +97,8 @@ import Testing
         #expect(try await house.machine(begun.id).execution.state == .running)
         // A new process has a new service.
         let service = ExecutionService(realm: house.dev.realm, history: house.history, clock: house.clock, ids: house.ids, logger: quietLogger)
-        let driver = ExecutionDriver(service: service, launcher: try StepLauncher.find(), environments: house.environments, tokens: NoTokens(), trackingURI: "http://127.0.0.1:1/dev")
+        let driver = ExecutionDriver(
+            service: service, launcher: try StepLauncher.find(), environments: house.environments, tokens: NoTokens(), trackingURI: "http://127.0.0.1:1/dev")
         let second = Task { await Scheduler(service: service, driver: driver).work() }
         defer { second.cancel() }
         let machine = try await house.end(begun.id)
@@ -121,7 +125,8 @@ import Testing
     func cancelAndRetry() async throws {
         let house = try await PipelineHouse()
         let gate = house.folder.url.appending(path: "gate").path
-        let begun = try await house.begin("""
+        let begun = try await house.begin(
+            """
               prepare: { run: 'echo once >> \(gate).prepared; echo x > $SLIPWAY_OUTPUT_ROWS/x', outputs: [rows] }
               train: { run: 'test -e \(gate) && cat $SLIPWAY_INPUT_ROWS/x && exit 0; echo $$ > \(gate); exec sleep 600', needs: [prepare] }
             """)
@@ -165,7 +170,8 @@ import Testing
     @Test("the log is followed from the first line to the last, over all steps")
     func follow() async throws {
         let house = try await PipelineHouse()
-        let begun = try await house.begin("""
+        let begun = try await house.begin(
+            """
               one: { run: 'for i in 1 2 3 4 5; do echo one $i; sleep 0.05; done' }
               two: { run: 'echo two; exit 1', needs: [one] }
             """)
@@ -191,11 +197,13 @@ import Testing
     @Test("the same evaluation asked twice is one execution of the evaluate step alone, and its metrics come back")
     func evaluation() async throws {
         let house = try await PipelineHouse()
-        let commit = try await house.begin("""
+        let commit = try await house.begin(
+            """
               prepare: { run: 'echo x > $SLIPWAY_OUTPUT_ROWS/x', outputs: [rows] }
               train: { run: 'exit 9', needs: [prepare] }
               evaluate: { run: 'cat $SLIPWAY_INPUT_ROWS/x; echo $SLIPWAY_MODEL_URI $SLIPWAY_CHAMPION_URI', needs: [train] }
-            """).commit
+            """
+        ).commit
         try house.startScheduler(.stage)
         let service = house.services[.stage]!
         let request = EvaluationRequest(id: "p1.1", project: house.project, commit: commit, modelName: "delay", candidateVersion: 4, championVersion: 2, snapshots: [:])

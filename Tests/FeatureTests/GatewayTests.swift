@@ -1,10 +1,11 @@
 import Foundation
 import NIOHTTP1
-@testable import Serving
 import SlipwayCore
 import SlipwayTestSupport
 import Synchronization
 import Testing
+
+@testable import Serving
 
 @Suite("The gateway with real workers", .serialized, .enabled(if: TestPython.isThere, "SLIPWAY_TEST_PYTHON names no interpreter"))
 struct GatewayTests {
@@ -130,7 +131,8 @@ struct GatewayTests {
             try await fixture.untilReady()
             try await eventually("the warm one is ready") { try await fixture.status().deployments.allSatisfy { $0.status.state == .ready } }
             for _ in 0..<20 { #expect(try await fixture.ask(GatewayTests.path, Self.mood("fine")).headers["x-slipway-model-version"] == ["1"]) }
-            try await fixture.route([GatewayFixture.deployment("old", model: moody, weight: 75), GatewayFixture.deployment("new", model: moody, weight: 25)], revision: 2, capture: 0)
+            try await fixture.route(
+                [GatewayFixture.deployment("old", model: moody, weight: 75), GatewayFixture.deployment("new", model: moody, weight: 25)], revision: 2, capture: 0)
             try await fixture.untilReady(2)
             var versions: [String] = []
             for _ in 0..<200 { versions += try await fixture.ask(GatewayTests.path, Self.mood("fine")).headers["x-slipway-model-version"] }

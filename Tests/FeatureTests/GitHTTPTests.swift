@@ -3,8 +3,8 @@ import Hummingbird
 import HummingbirdTesting
 import SlipwayCore
 import SlipwayRuntime
-import SlipwayServer
 import SlipwaySQL
+import SlipwayServer
 import SlipwayStore
 import SlipwayTestSupport
 import Testing

@@ -14,11 +14,14 @@ struct LabelIntakeTests {
         try await fixture.service().importLabels(MonitoringFixture.slot, bytes: MonitoringFixture.stream(text), by: Self.engineer)
     }
 
-    @Test("CSV, a JSON array and a record per line are the same labels", arguments: [
-        "flight_id,label\nF1,1\nF2,0\n", "key,label\r\nF1,true\r\nF2,FALSE\r\n", "label,other,flight_id\n1.0,\"x,\ny\",F1\n0,,F2\n",
-        #"[{"flight_id": "F1", "label": 1}, {"flight_id": "F2", "label": false}]"#,
-        "{\"key\":\"F1\",\"label\":1}\n{\"key\":\"F2\",\"label\":0,\"at\":\"2013-04-02T10:00:00Z\"}\n", "  \n{\"flight_id\":\"F1\",\"label\":\"1\"}\n{\"flight_id\":\"F2\",\"label\":0}",
-    ])
+    @Test(
+        "CSV, a JSON array and a record per line are the same labels",
+        arguments: [
+            "flight_id,label\nF1,1\nF2,0\n", "key,label\r\nF1,true\r\nF2,FALSE\r\n", "label,other,flight_id\n1.0,\"x,\ny\",F1\n0,,F2\n",
+            #"[{"flight_id": "F1", "label": 1}, {"flight_id": "F2", "label": false}]"#,
+            "{\"key\":\"F1\",\"label\":1}\n{\"key\":\"F2\",\"label\":0,\"at\":\"2013-04-02T10:00:00Z\"}\n",
+            "  \n{\"flight_id\":\"F1\",\"label\":\"1\"}\n{\"flight_id\":\"F2\",\"label\":0}",
+        ])
     func formats(text: String) async throws {
         let fixture = try await MonitoringFixture(baseline: .none)
         let taken = try await take(text, fixture)
@@ -33,7 +36,11 @@ struct LabelIntakeTests {
         let fixture = try await MonitoringFixture(baseline: .none)
         let text = MonitoringFixture.labels()
         let batches = try await withThrowingTaskGroup(of: (LabelBatch, Bool).self) { group in
-            for _ in 0..<4 { group.addTask { let taken = try await self.take(text, fixture); return (taken.batch, taken.isNew) } }
+            for _ in 0..<4 {
+                group.addTask {
+                    let taken = try await self.take(text, fixture); return (taken.batch, taken.isNew)
+                }
+            }
             return try await group.reduce(into: []) { $0.append($1) }
         }
         #expect(Set(batches.map(\.0.id)).count == 1)
@@ -46,12 +53,15 @@ struct LabelIntakeTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.prod.folder.url.appending(path: "labels/incoming").path).isEmpty)
     }
 
-    @Test("what is no label is refused with the first row that does not fit, and nothing is kept", arguments: [
-        ("", "empty"), ("flight_id,label\n", "no row"), ("flight_id,label\nF1,NaN\n", "'F1'"), ("flight_id,label\nF1,1\nF2,\nF3,x\n", "2 of 3 labels are no number, the first has the key 'F2'"),
-        ("flight_id,label\n,1\n", "no key, the first is row 1"), ("flight_id,label\nF1,1\nF1,0\n", "two different labels, the first is 'F1'"),
-        ("flight_id,label\nF1,inf\n", "'F1'"), ("a,b\n1,2\n", "no key"), ("flight_id,label,at\nF1,1,soon\n", "'at' that is no time"),
-        ("{\"key\":\"F1\",\"label\":1}\n{\"key\":", "cannot be read as JSON"), ("\u{0}\u{1}\u{2}", "hold no row"), ("<html>404</html>", "no"),
-    ])
+    @Test(
+        "what is no label is refused with the first row that does not fit, and nothing is kept",
+        arguments: [
+            ("", "empty"), ("flight_id,label\n", "no row"), ("flight_id,label\nF1,NaN\n", "'F1'"),
+            ("flight_id,label\nF1,1\nF2,\nF3,x\n", "2 of 3 labels are no number, the first has the key 'F2'"),
+            ("flight_id,label\n,1\n", "no key, the first is row 1"), ("flight_id,label\nF1,1\nF1,0\n", "two different labels, the first is 'F1'"),
+            ("flight_id,label\nF1,inf\n", "'F1'"), ("a,b\n1,2\n", "no key"), ("flight_id,label,at\nF1,1,soon\n", "'at' that is no time"),
+            ("{\"key\":\"F1\",\"label\":1}\n{\"key\":", "cannot be read as JSON"), ("\u{0}\u{1}\u{2}", "hold no row"), ("<html>404</html>", "no"),
+        ])
     func hostile(text: String, says: String) async throws {
         let fixture = try await MonitoringFixture(baseline: .none)
         let error = await #expect(throws: SlipwayError.self) { try await take(text, fixture) }

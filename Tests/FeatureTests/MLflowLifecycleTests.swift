@@ -110,7 +110,9 @@ struct MLflowLifecycleTests {
         try await server.call(.delete, "mlflow/registered-models/alias", #"{"name":"m","alias":"live"}"#)
         #expect(try await server.call(.delete, "mlflow/model-versions/delete", delete).status == .ok)
         #expect(try await create() == "3")
-        let sources = ["models:/m-none", "runs:/\(run)/nothing", "mlflow-artifacts:/\(experiment)/models/\(model)/artifacts/../../x", "models:/m/9", "file:///etc", "relative/path"]
+        let sources = [
+            "models:/m-none", "runs:/\(run)/nothing", "mlflow-artifacts:/\(experiment)/models/\(model)/artifacts/../../x", "models:/m/9", "file:///etc", "relative/path",
+        ]
         for source in sources {
             let answer = try await server.call(.post, "mlflow/model-versions/create", #"{"name":"m","source":"\#(source)"}"#)
             #expect([.badRequest, .notFound].contains(answer.status), "\(source): \(answer.status)")

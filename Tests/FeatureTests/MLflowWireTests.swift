@@ -8,6 +8,7 @@ import SlipwayServer
 import SlipwayStore
 import SlipwayTestSupport
 import Testing
+
 @testable import MLflowAPI
 
 /// A server with people, and MLflow's routes below one environment.
@@ -52,7 +53,9 @@ struct MLflowTestServer: Sendable {
 
     /// A logged model with two files.
     func model(in experiment: String, run: String) async throws -> String {
-        let id = try await json(.post, "mlflow/logged-models", #"{"experiment_id":"\#(experiment)","name":"model","source_run_id":"\#(run)"}"#)["model"]?["info"]?["model_id"]?.string ?? ""
+        let id =
+            try await json(.post, "mlflow/logged-models", #"{"experiment_id":"\#(experiment)","name":"model","source_run_id":"\#(run)"}"#)["model"]?["info"]?["model_id"]?.string
+            ?? ""
         for file in ["MLmodel", "model.pkl"] {
             let put = try await call(.put, "mlflow-artifacts/artifacts/\(experiment)/models/\(id)/artifacts/\(file)", "bytes of \(file)")
             #expect(put.status == .ok && put.text.isEmpty, "\(put.text)")
@@ -78,57 +81,77 @@ struct MLflowWireTests {
     /// `EXP` and `RUN` stand for an experiment and a run in it.
     static let scenarios: [Scenario] = [
         Scenario(name: "an empty answer is {}", path: "mlflow/runs/set-tag", body: #"{"run_id":"RUN","key":"a","value":"b"}"#, contains: ["{}"]),
-        Scenario(name: "int64 are numbers, the run's id has two names", method: .get, path: "mlflow/runs/get?run_id=RUN",
-                 contains: [#""start_time":5"#, #""run_uuid":"RUN""#, #""run_id":"RUN""#, #""user_id":"""#], lacks: ["end_time", "outputs"]),
+        Scenario(
+            name: "int64 are numbers, the run's id has two names", method: .get, path: "mlflow/runs/get?run_id=RUN",
+            contains: [#""start_time":5"#, #""run_uuid":"RUN""#, #""run_id":"RUN""#, #""user_id":"""#], lacks: ["end_time", "outputs"]),
         Scenario(name: "an old client's run_uuid will do", method: .get, path: "mlflow/runs/get?run_uuid=RUN", contains: [#""run_id":"RUN""#]),
         Scenario(name: "a GET without a query may carry a body", method: .get, path: "mlflow/runs/get", body: #"{"run_id":"RUN"}"#, contains: ["RUN"]),
         Scenario(name: "camelCase is read too", path: "mlflow/runs/set-tag", body: #"{"runId":"RUN","key":"a","value":"b"}"#),
-        Scenario(name: "both spellings of one field are refused", path: "mlflow/runs/set-tag", body: #"{"runId":"RUN","run_id":"RUN","key":"a"}"#,
-                 status: .badRequest, contains: ["INVALID_PARAMETER_VALUE", "run_id"]),
+        Scenario(
+            name: "both spellings of one field are refused", path: "mlflow/runs/set-tag", body: #"{"runId":"RUN","run_id":"RUN","key":"a"}"#,
+            status: .badRequest, contains: ["INVALID_PARAMETER_VALUE", "run_id"]),
         Scenario(name: "unknown fields are ignored", path: "mlflow/runs/set-tag", body: #"{"run_id":"RUN","key":"a","value":"b","new":{"x":[1]}}"#),
-        Scenario(name: "a broken body counts as empty", path: "mlflow/runs/log-metric", body: #"{"run_id": "RUN", "#, status: .badRequest,
-                 contains: ["Missing value for required parameter 'run_id'"]),
-        Scenario(name: "a body inside a string is read", path: "mlflow/runs/log-metric",
-                 body: #""{\"run_id\":\"RUN\",\"key\":\"inner\",\"value\":1,\"timestamp\":1}""#),
+        Scenario(
+            name: "a broken body counts as empty", path: "mlflow/runs/log-metric", body: #"{"run_id": "RUN", "#, status: .badRequest,
+            contains: ["Missing value for required parameter 'run_id'"]),
+        Scenario(
+            name: "a body inside a string is read", path: "mlflow/runs/log-metric",
+            body: #""{\"run_id\":\"RUN\",\"key\":\"inner\",\"value\":1,\"timestamp\":1}""#),
         Scenario(name: "numbers may come as strings", path: "mlflow/runs/log-metric", body: #"{"run_id":"RUN","key":"a","value":"0.5","timestamp":"12","step":"-3"}"#),
         Scenario(name: "NaN comes as a string", path: "mlflow/runs/log-metric", body: #"{"run_id":"RUN","key":"nan","value":"NaN","timestamp":1}"#),
-        Scenario(name: "a word is no number", path: "mlflow/runs/log-metric", body: #"{"run_id":"RUN","key":"a","value":"high","timestamp":1}"#,
-                 status: .badRequest, contains: ["Invalid value", "'value'"]),
-        Scenario(name: "a metric needs a time", path: "mlflow/runs/log-metric", body: #"{"run_id":"RUN","key":"a","value":1}"#, status: .badRequest,
-                 contains: ["Missing value for required parameter 'timestamp'"]),
+        Scenario(
+            name: "a word is no number", path: "mlflow/runs/log-metric", body: #"{"run_id":"RUN","key":"a","value":"high","timestamp":1}"#,
+            status: .badRequest, contains: ["Invalid value", "'value'"]),
+        Scenario(
+            name: "a metric needs a time", path: "mlflow/runs/log-metric", body: #"{"run_id":"RUN","key":"a","value":1}"#, status: .badRequest,
+            contains: ["Missing value for required parameter 'timestamp'"]),
         Scenario(name: "a negative time is refused", path: "mlflow/runs/log-metric", body: #"{"run_id":"RUN","key":"a","value":1,"timestamp":-1}"#, status: .badRequest),
-        Scenario(name: "a name that climbs is refused", path: "mlflow/runs/log-metric", body: #"{"run_id":"RUN","key":"a/../b","value":1,"timestamp":1}"#,
-                 status: .badRequest, contains: ["Invalid value", "a/../b"]),
-        Scenario(name: "a batch names the entry that is wrong", path: "mlflow/runs/log-batch",
-                 body: #"{"run_id":"RUN","metrics":[{"key":"a","value":1,"timestamp":1},{"key":"b","value":[],"timestamp":1}]}"#,
-                 status: .badRequest, contains: ["metrics[1].value"]),
-        Scenario(name: "a batch says one value per param", path: "mlflow/runs/log-batch",
-                 body: #"{"run_id":"RUN","params":[{"key":"a","value":"1"},{"key":"a","value":"2"}]}"#, status: .badRequest, contains: ["Duplicate parameter keys"]),
-        Scenario(name: "101 params are too many", path: "mlflow/runs/log-batch",
-                 body: #"{"run_id":"RUN","params":[\#((0...100).map { #"{"key":"p\#($0)","value":"1"}"# }.joined(separator: ","))]}"#,
-                 status: .badRequest, contains: ["at most 100 params"]),
-        Scenario(name: "a batch over a megabyte is refused", path: "mlflow/runs/log-batch",
-                 body: #"{"run_id":"RUN","tags":[{"key":"t","value":"\#(String(repeating: "x", count: 1_000_000))"}]}"#, status: .badRequest, contains: ["1000000 bytes"]),
-        Scenario(name: "a form is no JSON", path: "mlflow/runs/set-tag", body: "run_id=RUN", headers: [.contentType: "application/x-www-form-urlencoded"],
-                 status: .badRequest, contains: ["Content-Type"]),
-        Scenario(name: "JSON with a character set is JSON", path: "mlflow/runs/set-tag", body: #"{"run_id":"RUN","key":"a","value":"b"}"#,
-                 headers: [.contentType: "application/json; charset=utf-8"]),
-        Scenario(name: "an unknown run is 404", method: .get, path: "mlflow/runs/get?run_id=ffff", status: .notFound, contains: ["RESOURCE_DOES_NOT_EXIST", "Run with id=ffff not found"]),
-        Scenario(name: "an unknown experiment is 404", method: .get, path: "mlflow/experiments/get?experiment_id=777", status: .notFound,
-                 contains: ["No Experiment with id=777 exists"]),
+        Scenario(
+            name: "a name that climbs is refused", path: "mlflow/runs/log-metric", body: #"{"run_id":"RUN","key":"a/../b","value":1,"timestamp":1}"#,
+            status: .badRequest, contains: ["Invalid value", "a/../b"]),
+        Scenario(
+            name: "a batch names the entry that is wrong", path: "mlflow/runs/log-batch",
+            body: #"{"run_id":"RUN","metrics":[{"key":"a","value":1,"timestamp":1},{"key":"b","value":[],"timestamp":1}]}"#,
+            status: .badRequest, contains: ["metrics[1].value"]),
+        Scenario(
+            name: "a batch says one value per param", path: "mlflow/runs/log-batch",
+            body: #"{"run_id":"RUN","params":[{"key":"a","value":"1"},{"key":"a","value":"2"}]}"#, status: .badRequest, contains: ["Duplicate parameter keys"]),
+        Scenario(
+            name: "101 params are too many", path: "mlflow/runs/log-batch",
+            body: #"{"run_id":"RUN","params":[\#((0...100).map { #"{"key":"p\#($0)","value":"1"}"# }.joined(separator: ","))]}"#,
+            status: .badRequest, contains: ["at most 100 params"]),
+        Scenario(
+            name: "a batch over a megabyte is refused", path: "mlflow/runs/log-batch",
+            body: #"{"run_id":"RUN","tags":[{"key":"t","value":"\#(String(repeating: "x", count: 1_000_000))"}]}"#, status: .badRequest, contains: ["1000000 bytes"]),
+        Scenario(
+            name: "a form is no JSON", path: "mlflow/runs/set-tag", body: "run_id=RUN", headers: [.contentType: "application/x-www-form-urlencoded"],
+            status: .badRequest, contains: ["Content-Type"]),
+        Scenario(
+            name: "JSON with a character set is JSON", path: "mlflow/runs/set-tag", body: #"{"run_id":"RUN","key":"a","value":"b"}"#,
+            headers: [.contentType: "application/json; charset=utf-8"]),
+        Scenario(
+            name: "an unknown run is 404", method: .get, path: "mlflow/runs/get?run_id=ffff", status: .notFound,
+            contains: ["RESOURCE_DOES_NOT_EXIST", "Run with id=ffff not found"]),
+        Scenario(
+            name: "an unknown experiment is 404", method: .get, path: "mlflow/experiments/get?experiment_id=777", status: .notFound,
+            contains: ["No Experiment with id=777 exists"]),
         Scenario(name: "a taken name is 400", path: "mlflow/experiments/create", body: #"{"name":"flights"}"#, status: .badRequest, contains: ["RESOURCE_ALREADY_EXISTS"]),
         Scenario(name: "a search needs a limit", path: "mlflow/experiments/search", body: "{}", status: .badRequest, contains: ["max_results"]),
         Scenario(name: "a page past the end has no list at all", path: "mlflow/runs/search", body: #"{"experiment_ids":[]}"#, contains: ["{}"]),
-        Scenario(name: "a broken page token is 400", path: "mlflow/runs/search", body: #"{"experiment_ids":["EXP"],"page_token":"%%%"}"#, status: .badRequest,
-                 contains: ["Invalid page token"]),
-        Scenario(name: "OR is no clause", path: "mlflow/runs/search", body: #"{"experiment_ids":["EXP"],"filter":"metrics.a > 1 OR metrics.a < 0"}"#,
-                 status: .badRequest, contains: ["Invalid clause(s) in filter string"]),
+        Scenario(
+            name: "a broken page token is 400", path: "mlflow/runs/search", body: #"{"experiment_ids":["EXP"],"page_token":"%%%"}"#, status: .badRequest,
+            contains: ["Invalid page token"]),
+        Scenario(
+            name: "OR is no clause", path: "mlflow/runs/search", body: #"{"experiment_ids":["EXP"],"filter":"metrics.a > 1 OR metrics.a < 0"}"#,
+            status: .badRequest, contains: ["Invalid clause(s) in filter string"]),
         Scenario(name: "a query's plus is a space", method: .get, path: "mlflow/model-versions/search?filter=name+%3D+%27none%27&max_results=5", contains: ["{}"]),
-        Scenario(name: "repeated parameters are a list", method: .get, path: "mlflow/metrics/get-history-bulk-interval?run_ids=RUN&run_ids=RUN&metric_key=a&start_step=1",
-                 status: .badRequest, contains: ["both must be specified"]),
+        Scenario(
+            name: "repeated parameters are a list", method: .get, path: "mlflow/metrics/get-history-bulk-interval?run_ids=RUN&run_ids=RUN&metric_key=a&start_step=1",
+            status: .badRequest, contains: ["both must be specified"]),
         Scenario(name: "an unknown alias is 400", method: .get, path: "mlflow/registered-models/alias?name=none&alias=x", status: .notFound),
         Scenario(name: "a version is a number", method: .get, path: "mlflow/model-versions/get?name=none&version=two", status: .badRequest, contains: ["must be an integer"]),
-        Scenario(name: "an alias that looks like a version is reserved", path: "mlflow/registered-models/alias", body: #"{"name":"m","alias":"v12","version":"1"}"#, status: .badRequest),
+        Scenario(
+            name: "an alias that looks like a version is reserved", path: "mlflow/registered-models/alias", body: #"{"name":"m","alias":"v12","version":"1"}"#, status: .badRequest),
         Scenario(name: "a model's name has no slash", path: "mlflow/registered-models/create", body: #"{"name":"a/b"}"#, status: .badRequest, contains: ["Invalid model name"]),
         Scenario(name: "a local path is no source", path: "mlflow/model-versions/create", body: #"{"name":"m","source":"/etc/passwd"}"#, status: .notFound, contains: ["name=m"]),
         Scenario(name: "multipart is not offered", path: "mlflow-artifacts/mpu/create/EXP/x", body: "{}", status: .notImplemented, contains: ["NOT_IMPLEMENTED"]),
@@ -218,7 +241,8 @@ struct JSONCursorTests {
     func corpus(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let pieces = [
-            "{", "}", "[", "]", ",", ":", "\"a\"", "\"\\u00e9\\n\"", "\"\\ud83d\\ude00\"", "\"\\ud83d\"", "1", "-0", "01", "1.5e3", "1e400", "9223372036854775807", "9223372036854775808",
+            "{", "}", "[", "]", ",", ":", "\"a\"", "\"\\u00e9\\n\"", "\"\\ud83d\\ude00\"", "\"\\ud83d\"", "1", "-0", "01", "1.5e3", "1e400", "9223372036854775807",
+            "9223372036854775808",
             "true", "false", "null", "nul", " ", "\n", "\"unclosed", "\"tab\there\"", "é", "-", "1.", ".5", "\"\\x\"",
         ]
         for _ in 0..<20_000 {
@@ -264,4 +288,3 @@ struct JSONCursorTests {
         #expect(ByteRange(parsing: "bytes=0-0", size: 0) == .unsatisfiable && ByteRange(parsing: "bytes=-1", size: 0) == .unsatisfiable)
     }
 }
-

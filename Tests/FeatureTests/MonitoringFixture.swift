@@ -47,7 +47,9 @@ final class MonitoringFixture: Sendable {
         }
 
         func retrain(project: ProjectName, reason: String) async throws -> String {
-            let number = seen.withLock { seen in seen.reasons.append(reason); return seen.reasons.count }
+            let number = seen.withLock { seen in
+                seen.reasons.append(reason); return seen.reasons.count
+            }
             let id = "execution\(number)"
             let execution = Execution(
                 id: id, project: project, commit: String(repeating: "c", count: 40), branch: "main", trigger: .drift, state: .running, run: "run\(number)",
@@ -82,7 +84,10 @@ final class MonitoringFixture: Sendable {
         let manifest = try blobs.put(model)
         let snapshot = try FileManifest(files: [.init(path: "part-0.parquet", digest: digest, size: try blobs.size(of: digest) ?? 0)])
         let snapshotDigest = try blobs.put(snapshot)
-        let signature: JSONValue = ["inputs": .string(#"[{"name":"x","type":"double"},{"name":"n","type":"long"},{"name":"c","type":"string"},{"name":"s","type":"double"},{"name":"gone","type":"double"}]"#)]
+        let signature: JSONValue = [
+            "inputs": .string(
+                #"[{"name":"x","type":"double"},{"name":"n","type":"long"},{"name":"c","type":"string"},{"name":"s","type":"double"},{"name":"gone","type":"double"}]"#)
+        ]
         let run = String(repeating: "1", count: 32)
         let sealed = try await stage.database.write { tx in
             let experiment = try ExperimentStore(tx: tx).ensure(name: "flights", project: project, at: now)
@@ -151,7 +156,8 @@ final class MonitoringFixture: Sendable {
             let s = j % 3 == 0 ? "null" : "\(j * 13 % 97)"
             let time = (from + .seconds(Int64(j) * 1700)).iso8601
             let row = #"{"flight_id":"F\#(j)","scheduled_arrival":"\#(time)","x":\#(Double(j * 7919 % 1009) / 10 + 20),"n":\#(j * j % 7),"c":"\#(c)","s":\#(s)}"#
-            return #"{"id":"r\#(j)","at":"2026-11-24T10:00:00.000Z","release":"\#(release)","version":1,"generation":1,"ms":1.5,"row":\#(row),"prediction":\#(Double(j * 4409 % 991) / 991)}"#
+            return
+                #"{"id":"r\#(j)","at":"2026-11-24T10:00:00.000Z","release":"\#(release)","version":1,"generation":1,"ms":1.5,"row":\#(row),"prediction":\#(Double(j * 4409 % 991) / 991)}"#
         }
     }
 

@@ -5,8 +5,8 @@ import HummingbirdTesting
 import SlipwayAPI
 import SlipwayCore
 import SlipwayHTTP
-import SlipwayServer
 import SlipwaySQL
+import SlipwayServer
 import SlipwayStore
 import SlipwayTestSupport
 import SlipwayWire
@@ -73,18 +73,20 @@ struct MonitoringRoutesTests {
         #expect(retrainings.text.contains(#""items":[]"#))
     }
 
-    @Test("who may not is refused, what does not fit is worded", arguments: [
-        (nil, .post, "/prod/labels?slot=delay", "key,label\na,1\n", 401), (nil, .get, "/api/v1/prod/drift", nil, 401),
-        ("vera", .post, "/prod/labels?slot=delay", "key,label\na,1\n", 403), ("vera", .get, "/api/v1/prod/drift/delay", nil, 200),
-        ("vera", .post, "/api/v1/prod/drift/delay", #"{"from": "2013-04-01", "to": "2013-05-01"}"#, 403),
-        ("vera", .post, "/api/v1/prod/drift/delay", #"{"from": "2013-04-01", "to": "2013-05-01", "retrain": false}"#, 201),
-        ("dan", .get, "/api/v1/prod/drift/delay", nil, 403), ("ada", .post, "/prod/labels", "key,label\na,1\n", 400),
-        ("ada", .post, "/prod/labels?slot=delay", "nonsense", 400), ("ada", .post, "/prod/labels?slot=nobody", "key,label\na,1\n", 404),
-        ("ada", .post, "/api/v1/prod/drift/delay", #"{"from": "yesterday", "to": "2013-05-01"}"#, 400),
-        ("ada", .post, "/api/v1/prod/drift/delay", #"{"from": "2012-04-01", "to": "2012-05-01"}"#, 404),
-        ("ada", .get, "/api/v1/prod/drift/delay?limit=5000", nil, 400), ("ada", .get, "/api/v1/moon/drift", nil, 400),
-        ("ada", .get, "/api/v1/prod/drift-reports/%25", nil, 404),
-    ] as [(String?, HTTPRequest.Method, String, String?, Int)])
+    @Test(
+        "who may not is refused, what does not fit is worded",
+        arguments: [
+            (nil, .post, "/prod/labels?slot=delay", "key,label\na,1\n", 401), (nil, .get, "/api/v1/prod/drift", nil, 401),
+            ("vera", .post, "/prod/labels?slot=delay", "key,label\na,1\n", 403), ("vera", .get, "/api/v1/prod/drift/delay", nil, 200),
+            ("vera", .post, "/api/v1/prod/drift/delay", #"{"from": "2013-04-01", "to": "2013-05-01"}"#, 403),
+            ("vera", .post, "/api/v1/prod/drift/delay", #"{"from": "2013-04-01", "to": "2013-05-01", "retrain": false}"#, 201),
+            ("dan", .get, "/api/v1/prod/drift/delay", nil, 403), ("ada", .post, "/prod/labels", "key,label\na,1\n", 400),
+            ("ada", .post, "/prod/labels?slot=delay", "nonsense", 400), ("ada", .post, "/prod/labels?slot=nobody", "key,label\na,1\n", 404),
+            ("ada", .post, "/api/v1/prod/drift/delay", #"{"from": "yesterday", "to": "2013-05-01"}"#, 400),
+            ("ada", .post, "/api/v1/prod/drift/delay", #"{"from": "2012-04-01", "to": "2012-05-01"}"#, 404),
+            ("ada", .get, "/api/v1/prod/drift/delay?limit=5000", nil, 400), ("ada", .get, "/api/v1/moon/drift", nil, 400),
+            ("ada", .get, "/api/v1/prod/drift-reports/%25", nil, 404),
+        ] as [(String?, HTTPRequest.Method, String, String?, Int)])
     func refusals(user: String?, method: HTTPRequest.Method, path: String, body: String?, status: Int) async throws {
         let server = try await prepared()
         var token: String?

@@ -29,8 +29,10 @@ final class PipelineHouse: Sendable {
     static let requirements = "# nothing\n"
     static let pusher = Caller(
         principal: .user(UserName(unchecked: "ada")),
-        grants: [.init(project: ProjectName(unchecked: "flights"), environment: .dev, role: .contributor, grantedAt: Timestamp(milliseconds: 0)),
-                 .init(project: ProjectName(unchecked: "flights"), environment: .stage, role: .engineer, grantedAt: Timestamp(milliseconds: 0))])
+        grants: [
+            .init(project: ProjectName(unchecked: "flights"), environment: .dev, role: .contributor, grantedAt: Timestamp(milliseconds: 0)),
+            .init(project: ProjectName(unchecked: "flights"), environment: .stage, role: .engineer, grantedAt: Timestamp(milliseconds: 0)),
+        ])
 
     init() async throws {
         control = try await TestControl()
@@ -62,7 +64,8 @@ final class PipelineHouse: Sendable {
 
     func driver(_ environment: EnvironmentID, tokens: any StepTokens = NoTokens()) throws -> ExecutionDriver {
         ExecutionDriver(
-            service: services[environment]!, launcher: try StepLauncher.find(), environments: environments, tokens: tokens, trackingURI: "http://127.0.0.1:1/\(environment.rawValue)")
+            service: services[environment]!, launcher: try StepLauncher.find(), environments: environments, tokens: tokens,
+            trackingURI: "http://127.0.0.1:1/\(environment.rawValue)")
     }
 
     /// - Returns: the scheduler's task; canceling it is what a stop of the server does.

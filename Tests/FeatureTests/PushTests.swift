@@ -95,9 +95,11 @@ import Testing
         #expect(try await !house.history.isOnMainLine(rewritten, of: house.project))
     }
 
-    @Test("hostile names of branches are refused with a sentence and run nothing", arguments: [
-        "$(touch${IFS}owned)", "a;touch owned", "x`id`", "-rf", "a'b", "ünïcode", "a&b",
-    ])
+    @Test(
+        "hostile names of branches are refused with a sentence and run nothing",
+        arguments: [
+            "$(touch${IFS}owned)", "a;touch owned", "x`id`", "-rf", "a'b", "ünïcode", "a&b",
+        ])
     func hostile(name: String) async throws {
         let house = try await PipelineHouse()
         _ = try await house.commit(Self.files)
@@ -109,11 +111,13 @@ import Testing
         await #expect(throws: SlipwayError.self) { try await house.history.head(of: name, in: house.project) }
     }
 
-    @Test("a file with mistakes starts nothing and says why", arguments: [
-        (["slipway.yaml": "project: flights\nowner: x\npipeline:\n  a: { run: b, needs: [c] }\n  c: { run: d, needs: [a] }\n"], "circle"),
-        (["slipway.yaml": PipelineHouse.yaml("  a: { run: 'true' }").replacing("project: flights", with: "project: other")], "this is the repository of 'flights'"),
-        (["README": "x"], "has no slipway.yaml"),
-    ])
+    @Test(
+        "a file with mistakes starts nothing and says why",
+        arguments: [
+            (["slipway.yaml": "project: flights\nowner: x\npipeline:\n  a: { run: b, needs: [c] }\n  c: { run: d, needs: [a] }\n"], "circle"),
+            (["slipway.yaml": PipelineHouse.yaml("  a: { run: 'true' }").replacing("project: flights", with: "project: other")], "this is the repository of 'flights'"),
+            (["README": "x"], "has no slipway.yaml"),
+        ])
     func mistakes(files: [String: String], says: String) async throws {
         let house = try await PipelineHouse()
         _ = try await house.commit(files, branch: "work")

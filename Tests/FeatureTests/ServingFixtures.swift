@@ -2,12 +2,13 @@ import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
-@testable import Serving
 import ServiceLifecycle
 import SlipwayCore
 import SlipwayTestSupport
 import Synchronization
 import Testing
+
+@testable import Serving
 
 /// The interpreter with mlflow and scikit-learn; tests that need it are skipped, visibly, without it.
 enum TestPython {
@@ -118,11 +119,14 @@ final class GatewayFixture: Sendable {
     }
 
     func route(_ deployments: [RoutedDeployment], revision: Int64 = 1, workers: Int = 1, capture: Double = 1) async throws {
-        try RoutingTable(environment: .dev, controlPlane: "http://127.0.0.1:1", endpoints: [
-            RoutedEndpoint(
-                slot: Self.slot, project: ProjectName(unchecked: "flights"), generation: 1, revision: revision, workers: workers, capture: capture,
-                deployments: deployments)
-        ]).write(to: serving.routing)
+        try RoutingTable(
+            environment: .dev, controlPlane: "http://127.0.0.1:1",
+            endpoints: [
+                RoutedEndpoint(
+                    slot: Self.slot, project: ProjectName(unchecked: "flights"), generation: 1, revision: revision, workers: workers, capture: capture,
+                    deployments: deployments)
+            ]
+        ).write(to: serving.routing)
         if serving.gatewayState() != nil { try await link.reload() }
     }
 

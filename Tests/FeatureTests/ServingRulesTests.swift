@@ -1,10 +1,11 @@
 import Foundation
 import NIOCore
-@testable import Serving
 import SlipwayCore
 import SlipwayTestSupport
 import Synchronization
 import Testing
+
+@testable import Serving
 
 @Suite("Serving's rules") struct ServingRulesTests {
     @Test("choices follow the weights, and a weight of 0 never answers")
@@ -130,10 +131,11 @@ import Testing
         let folder = try TemporaryFolder()
         let writer = CaptureWriter(folder: folder.url, clock: FakeClock(), bounds: .init(bufferBytesMax: 100), logger: quietLogger)
         let slot = SlotName(unchecked: "late")
-        writer.offer(CapturedRequest(
-            slot: slot, release: ContentDigest(of: "r"), version: 1, generation: 1, id: "x", at: Timestamp(milliseconds: 0), milliseconds: 1,
-            request: ByteBuffer(repeating: 0x20, count: 200),
-            answer: WorkerAnswer(status: 200, form: .split, rows: 40, notANumber: 0, body: ByteBuffer(), captured: ByteBuffer())))
+        writer.offer(
+            CapturedRequest(
+                slot: slot, release: ContentDigest(of: "r"), version: 1, generation: 1, id: "x", at: Timestamp(milliseconds: 0), milliseconds: 1,
+                request: ByteBuffer(repeating: 0x20, count: 200),
+                answer: WorkerAnswer(status: 200, form: .split, rows: 40, notANumber: 0, body: ByteBuffer(), captured: ByteBuffer())))
         #expect(writer.counts(of: slot) == CaptureWriter.Counts(captured: 0, dropped: 40))
     }
 

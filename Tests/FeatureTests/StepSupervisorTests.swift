@@ -74,7 +74,9 @@ import Testing
 
     @Test("what a finished command leaves running in the background is ended before the step counts as over")
     func leftovers() async throws {
-        try await launcher.start(order("(trap '' TERM; echo $$ > $HERE/ignored; sh -c 'echo $PPID > $HERE/child'; while :; do sleep 1; done) & while [ ! -s $HERE/child ]; do sleep 0.01; done; exit 0"), in: folder)
+        try await launcher.start(
+            order("(trap '' TERM; echo $$ > $HERE/ignored; sh -c 'echo $PPID > $HERE/child'; while :; do sleep 1; done) & while [ ! -s $HERE/child ]; do sleep 0.01; done; exit 0"),
+            in: folder)
         let exit = try await exit()
         #expect(exit.reason == .exited && exit.code == 0)
         #expect(try await !lives(pid("child")))

@@ -66,9 +66,12 @@ import Testing
         let pages = [
             ExecutionView.html(ExecutionPage(frame: Sample.frame(), execution: execution, steps: steps, tail: .init(step: evil, text: evil))),
             RunView.html(run),
-            PromotionView.html(PromotionPage(frame: Sample.frame(), promotion: promotion, release: nil, current: nil, evidence: [], missing: [], timeline: [], decisions: [.approve], error: .invalid(evil))),
+            PromotionView.html(
+                PromotionPage(
+                    frame: Sample.frame(), promotion: promotion, release: nil, current: nil, evidence: [], missing: [], timeline: [], decisions: [.approve], error: .invalid(evil))),
             SignInView.html(SignInPage(user: evil)),
-            AuditView.html(AuditPage(frame: Sample.frame(), events: [Sample.event(1, evil, by: evil, 1, [evil: .string(evil)], subject: evil)], project: Sample.project, subject: evil)),
+            AuditView.html(
+                AuditPage(frame: Sample.frame(), events: [Sample.event(1, evil, by: evil, 1, [evil: .string(evil)], subject: evil)], project: Sample.project, subject: evil)),
         ]
         for page in pages {
             #expect(!page.markup.contains("<script>alert"))
@@ -90,8 +93,11 @@ import Testing
     func decisions() throws {
         let promotion = try Sample.promotion(.awaitingApproval)
         func page(_ decisions: Set<PromotionPage.Decision>) -> String {
-            PromotionView.html(PromotionPage(
-                frame: Sample.frame(), promotion: promotion, release: nil, current: nil, evidence: [], missing: [ApprovalRule(role: .operator, count: 1)], timeline: [], decisions: decisions)).markup
+            PromotionView.html(
+                PromotionPage(
+                    frame: Sample.frame(), promotion: promotion, release: nil, current: nil, evidence: [], missing: [ApprovalRule(role: .operator, count: 1)], timeline: [],
+                    decisions: decisions)
+            ).markup
         }
         #expect(page([.approve]).contains("name=\"plan\" value=\"\(promotion.planDigest.rawValue)\""))
         #expect(page([.approve]).contains("missing</span> 1 operator"))
@@ -109,9 +115,11 @@ import Testing
         #expect(board.contains("You hold no role here."))
     }
 
-    @Test("only paths of this site are returned to after signing in", arguments: [
-        "https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/\r\nset-cookie: x=1", "", "prod/runs",
-    ])
+    @Test(
+        "only paths of this site are returned to after signing in",
+        arguments: [
+            "https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/\r\nset-cookie: x=1", "", "prod/runs",
+        ])
     func returning(text: String) { #expect(SitePath(returningTo: text) == nil) }
 
     @Test("every link has a route")

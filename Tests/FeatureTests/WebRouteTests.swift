@@ -22,10 +22,13 @@ import Testing
             .init(name: name, fullName: name, password: TestServer.password, emails: ["\(name)@example.org"], isPlatformAdministrator: name == "root", roles: roles)
         }
         try await server.foundations.access.bootstrap(
-            BootstrapRequest(project: Sample.project.rawValue, people: [
-                person("root", [:]), person("rita", [.dev: [.viewer], .stage: [.reviewer], .prod: [.reviewer]]), person("olga", [.dev: [.viewer], .stage: [.operator], .prod: [.operator]]),
-                person("vera", [.dev: [.viewer], .stage: [.viewer], .prod: [.viewer]]), person("dan", [.dev: [.contributor]]),
-            ]), secret: secret)
+            BootstrapRequest(
+                project: Sample.project.rawValue,
+                people: [
+                    person("root", [:]), person("rita", [.dev: [.viewer], .stage: [.reviewer], .prod: [.reviewer]]),
+                    person("olga", [.dev: [.viewer], .stage: [.operator], .prod: [.operator]]),
+                    person("vera", [.dev: [.viewer], .stage: [.viewer], .prod: [.viewer]]), person("dan", [.dev: [.contributor]]),
+                ]), secret: secret)
         let releases = [try Sample.release(3, auc: 0.7134), try Sample.release(2, auc: 0.7011), try Sample.release(1, auc: 0.6932)]
         var promotion = try Sample.promotion(.awaitingApproval)
         promotion.approvals = []
@@ -39,7 +42,8 @@ import Testing
                 slot.promotion = nil
                 _ = try SlotStore(tx: tx).insert(slot)
                 try PromotionStore(tx: tx).insert(stored)
-                try AuditStore(tx: tx).append("promotion.request", subject: "promotion:\(stored.id)", project: Sample.project, by: .user(UserName(unchecked: "max")), at: Sample.now)
+                try AuditStore(tx: tx).append(
+                    "promotion.request", subject: "promotion:\(stored.id)", project: Sample.project, by: .user(UserName(unchecked: "max")), at: Sample.now)
             }
         }
         return server
@@ -53,8 +57,10 @@ import Testing
 
     static let addresses = [
         "/", "/prod/executions", "/prod/executions/c0ffee12ab34", "/prod/runs", "/prod/runs/\(String(repeating: "0", count: 32))",
-        "/prod/runs/\(String(repeating: "0", count: 32))/artifact?path=roc.png", "/prod/data", "/prod/data/flights?project=flight-delays", "/prod/models", "/prod/models/flight-delay",
-        "/prod/releases", "/prod/releases/abcdef012345", "/prod/promotions", "/prod/promotions/9b1d7e44a0c2", "/prod/endpoints", "/prod/endpoints/flight-delay", "/prod/slots/flight-delay/rollback",
+        "/prod/runs/\(String(repeating: "0", count: 32))/artifact?path=roc.png", "/prod/data", "/prod/data/flights?project=flight-delays", "/prod/models",
+        "/prod/models/flight-delay",
+        "/prod/releases", "/prod/releases/abcdef012345", "/prod/promotions", "/prod/promotions/9b1d7e44a0c2", "/prod/endpoints", "/prod/endpoints/flight-delay",
+        "/prod/slots/flight-delay/rollback",
         "/prod/slots/flight-delay/history", "/prod/audit",
     ]
 

@@ -22,10 +22,30 @@ extension Sample {
 
     private static func workPages() throws -> [(name: String, html: HTML)] {
         [
-            ("executions", ExecutionsView.html(ExecutionsPage(frame: frame(.stage), executions: [execution(.running), execution(.failed), execution(.succeeded)], older: .executions(.stage, before: "c0ffee"), address: "http://h"))),
+            (
+                "executions",
+                ExecutionsView.html(
+                    ExecutionsPage(
+                        frame: frame(.stage), executions: [execution(.running), execution(.failed), execution(.succeeded)], older: .executions(.stage, before: "c0ffee"),
+                        address: "http://h"))
+            ),
             ("executions-empty", ExecutionsView.html(ExecutionsPage(frame: frame(.dev), executions: [], older: nil, address: "http://h"))),
-            ("execution", ExecutionView.html(ExecutionPage(frame: frame(.stage), execution: execution(.failed), steps: steps(.failed), tail: .init(step: "train", text: "reading features\nTraceback (most recent call last):\n  File \"train.py\", line 41\nValueError: column 'wind_gust' is missing\n")))),
-            ("runs", RunsView.html(RunsPage(frame: frame(.stage), rows: [.init(run: runPage().run, experiment: "flight-delays", commit: commit("c3"), metrics: ["auc": 0.7134, "log_loss": 0.4707])], older: nil, address: "http://h"))),
+            (
+                "execution",
+                ExecutionView.html(
+                    ExecutionPage(
+                        frame: frame(.stage), execution: execution(.failed), steps: steps(.failed),
+                        tail: .init(
+                            step: "train", text: "reading features\nTraceback (most recent call last):\n  File \"train.py\", line 41\nValueError: column 'wind_gust' is missing\n"))
+                )
+            ),
+            (
+                "runs",
+                RunsView.html(
+                    RunsPage(
+                        frame: frame(.stage), rows: [.init(run: runPage().run, experiment: "flight-delays", commit: commit("c3"), metrics: ["auc": 0.7134, "log_loss": 0.4707])],
+                        older: nil, address: "http://h"))
+            ),
             ("runs-empty", RunsView.html(RunsPage(frame: frame(.dev), rows: [], older: nil, address: "http://h"))),
             ("run", RunView.html(runPage())),
         ]
@@ -34,19 +54,31 @@ extension Sample {
     private static func assetPages() throws -> [(name: String, html: HTML)] {
         let promotion = try promotion(.awaitingApproval)
         let releases = try releases()
-        let model = RegisteredModel(name: "flight-delay", project: project, description: "Arrives more than 15 minutes late?", createdAt: ago(900_000), updatedAt: ago(7000), aliases: ["live": 2], number: 1)
+        let model = RegisteredModel(
+            name: "flight-delay", project: project, description: "Arrives more than 15 minutes late?", createdAt: ago(900_000), updatedAt: ago(7000), aliases: ["live": 2],
+            number: 1)
         let versions = (1...3).reversed().map { number in
             ModelVersion(
                 name: "flight-delay", project: project, version: number, manifestDigest: digest("model \(number)"), sizeBytes: 812_000, fileCount: 9, source: "models:/m-1",
                 run: String(digest("run \(number)").rawValue.prefix(32)), loggedModel: nil, runLink: nil, description: nil, user: "execution:c0ffee12ab34", currentStage: "None",
-                signature: ["inputs": [["name": "carrier", "type": "string", "required": true], ["name": "temp", "type": "double", "required": false]], "outputs": [["type": "double"]]],
+                signature: [
+                    "inputs": [["name": "carrier", "type": "string", "required": true], ["name": "temp", "type": "double", "required": false]], "outputs": [["type": "double"]],
+                ],
                 createdAt: ago(Int64(400_000 / number)), updatedAt: ago(7000), tags: ["auc": "0.71"], aliases: number == 2 ? ["live"] : [], modelNumber: 1)
         }
         return [
             ("datasets", DatasetsView.html(DatasetsPage(frame: frame(.prod), rows: [.init(newest: snapshot, freshness: .seconds(36 * 3600))]))),
-            ("dataset", DatasetView.html(DatasetPage(
-                frame: frame(.stage), project: project, dataset: "flights", snapshots: [snapshot],
-                recipes: [try RefreshRecipe(project: project, dataset: "flights", refresh: .init(from: .prod, every: "month", mask: ["tailnum": .hash]), commit: commit("c3"), proposedAt: ago(9000))]))),
+            (
+                "dataset",
+                DatasetView.html(
+                    DatasetPage(
+                        frame: frame(.stage), project: project, dataset: "flights", snapshots: [snapshot],
+                        recipes: [
+                            try RefreshRecipe(
+                                project: project, dataset: "flights", refresh: .init(from: .prod, every: "month", mask: ["tailnum": .hash]), commit: commit("c3"),
+                                proposedAt: ago(9000))
+                        ]))
+            ),
             ("models", ModelsView.html(ModelsPage(frame: frame(), models: [model], address: "http://h"))),
             ("model", ModelView.html(ModelPage(frame: frame(), model: model, versions: versions))),
             ("releases", ReleasesView.html(ReleasesPage(frame: frame(), releases: releases))),
@@ -61,13 +93,27 @@ extension Sample {
         let releases = try releases()
         return [
             ("promotions", PromotionsView.html(PromotionsPage(frame: frame(), promotions: try PromotionState.allCases.map { try promotion($0) }))),
-            ("promotion", PromotionView.html(PromotionPage(
-                frame: frame(), promotion: awaiting, release: releases[0], current: releases[1], evidence: evidence(awaiting),
-                missing: [ApprovalRule(role: .operator, count: 1)], timeline: timeline, decisions: [.approve, .reject, .withdraw]))),
-            ("promotion-verifying", PromotionView.html(PromotionPage(
-                frame: frame(), promotion: verifying, release: releases[0], current: releases[1], evidence: evidence(verifying), missing: [], timeline: timeline, decisions: [.abort]))),
-            ("promotion-blocked", PromotionView.html(PromotionPage(
-                frame: frame(), promotion: blocked, release: releases[0], current: releases[1], evidence: evidence(awaiting), missing: [], timeline: timeline, decisions: [.recheck]))),
+            (
+                "promotion",
+                PromotionView.html(
+                    PromotionPage(
+                        frame: frame(), promotion: awaiting, release: releases[0], current: releases[1], evidence: evidence(awaiting),
+                        missing: [ApprovalRule(role: .operator, count: 1)], timeline: timeline, decisions: [.approve, .reject, .withdraw]))
+            ),
+            (
+                "promotion-verifying",
+                PromotionView.html(
+                    PromotionPage(
+                        frame: frame(), promotion: verifying, release: releases[0], current: releases[1], evidence: evidence(verifying), missing: [], timeline: timeline,
+                        decisions: [.abort]))
+            ),
+            (
+                "promotion-blocked",
+                PromotionView.html(
+                    PromotionPage(
+                        frame: frame(), promotion: blocked, release: releases[0], current: releases[1], evidence: evidence(awaiting), missing: [], timeline: timeline,
+                        decisions: [.recheck]))
+            ),
         ]
     }
 
@@ -91,12 +137,23 @@ extension Sample {
         }
         return [
             ("endpoints", EndpointsView.html(EndpointsPage(frame: frame(), rows: [.init(slot: slot, live: releases[1], deployments: deployments, verdict: .watch)]))),
-            ("endpoint", EndpointView.html(EndpointPage(
-                frame: frame(), slot: slot, live: releases[1], fallback: releases[2], deployments: deployments, versions: [releases[0].id.rawValue: 3, releases[1].id.rawValue: 2],
-                minutes: minutes,
-                captured: (251_000, 0), reports: try reports(), mayRollBack: true, address: "http://127.0.0.1:5080"))),
+            (
+                "endpoint",
+                EndpointView.html(
+                    EndpointPage(
+                        frame: frame(), slot: slot, live: releases[1], fallback: releases[2], deployments: deployments,
+                        versions: [releases[0].id.rawValue: 3, releases[1].id.rawValue: 2],
+                        minutes: minutes,
+                        captured: (251_000, 0), reports: try reports(), mayRollBack: true, address: "http://127.0.0.1:5080"))
+            ),
             ("rollback", RollbackView.html(RollbackPage(frame: frame(), slot: slot, live: releases[1], fallback: releases[2]))),
-            ("history", HistoryView.html(HistoryPage(frame: frame(), slot: "flight-delay", chapters: chapters, at: "2025-11-20T14:05:00Z", answer: chapters[1], answerRelease: releases[1], answerPromotion: promotion))),
+            (
+                "history",
+                HistoryView.html(
+                    HistoryPage(
+                        frame: frame(), slot: "flight-delay", chapters: chapters, at: "2025-11-20T14:05:00Z", answer: chapters[1], answerRelease: releases[1],
+                        answerPromotion: promotion))
+            ),
             ("audit", AuditView.html(AuditPage(frame: frame(), events: timeline.reversed(), project: project))),
         ]
     }
@@ -104,8 +161,15 @@ extension Sample {
     static let snapshot = DataSnapshot(
         id: "5b2e81c0aa17", dataset: "flights", project: project, manifestDigest: digest("m"), sizeBytes: 28_412_000, fileCount: 3, createdAt: ago(70_000),
         createdBy: "user:dora", lineage: .init(environment: .prod, snapshot: "e0e1e2e3e4e5", recipe: digest("recipe")),
-        tables: [DataTable(name: "flights", files: ["flights.parquet"], rows: 80_789, columns: [
-            .init(name: "flight_id", type: "BIGINT", nulls: 0, distinct: 80_789, min: "1", max: "80789"), .init(name: "tailnum", type: "VARCHAR", nulls: 0.0031, distinct: 3521),
-        ])],
-        checks: CheckOutcome(results: [.init(name: "nulls", severity: .warn, holds: false, message: "nulls of 'tailnum': 3.2 % (at most 1 %)")], at: now, checksDigest: digest("c")), tags: ["latest"])
+        tables: [
+            DataTable(
+                name: "flights", files: ["flights.parquet"], rows: 80_789,
+                columns: [
+                    .init(name: "flight_id", type: "BIGINT", nulls: 0, distinct: 80_789, min: "1", max: "80789"),
+                    .init(name: "tailnum", type: "VARCHAR", nulls: 0.0031, distinct: 3521),
+                ])
+        ],
+        checks: CheckOutcome(
+            results: [.init(name: "nulls", severity: .warn, holds: false, message: "nulls of 'tailnum': 3.2 % (at most 1 %)")], at: now, checksDigest: digest("c")),
+        tags: ["latest"])
 }

@@ -16,7 +16,8 @@ enum Sample {
             content: Release.Content(
                 project: project, kind: .model, commit: commit("c\(version)"), tree: commit("t\(version)"), lockDigest: digest("lock"), modelName: "flight-delay",
                 modelDigest: digest("model \(version)"), trainingRun: String(digest("run \(version)").rawValue.prefix(32)), trainingEnvironment: .stage,
-                snapshots: ["flights": digest("flights \(version)")], contracts: ["flights": digest("checks")], configDigests: ["stage": digest("config"), "prod": digest("config")]),
+                snapshots: ["flights": digest("flights \(version)")], contracts: ["flights": digest("checks")],
+                configDigests: ["stage": digest("config"), "prod": digest("config")]),
             createdAt: ago(90_000), createdBy: "user:ada", modelVersion: version, execution: String(digest("x\(version)").rawValue.prefix(12)),
             metrics: ["auc": auc, "log_loss": 1.03 - auc, "rows": 71_234, "slice.origin.JFK.auc": auc - 0.011])
     }
@@ -67,7 +68,11 @@ enum Sample {
         promotion.attempt = 1
         promotion.approvals = [Approval(user: UserName(unchecked: "rita"), plan: promotion.planDigest, comment: "Slices hold; gain is on the same March days.", at: ago(600))]
         if state == .verifying { promotion.rollout = RolloutProgress(step: 1) }
-        if state == .blocked { promotion.reasons = [.init("Gate 'baseline': AUC 0.6921 is below the champion's 0.7011 on the same snapshot.", remedy: "Train on newer data, or ask for a policy change.")] }
+        if state == .blocked {
+            promotion.reasons = [
+                .init("Gate 'baseline': AUC 0.6921 is below the champion's 0.7011 on the same snapshot.", remedy: "Train on newer data, or ask for a policy change.")
+            ]
+        }
         return promotion
     }
 
@@ -98,7 +103,8 @@ enum Sample {
 
     static let timeline = [
         event(81, "promotion.request", by: "user:max", 4000), event(82, "promotion.submit", by: "system:promotions", 3990),
-        event(88, "promotion.checked", by: "system:promotions", 1900), event(91, "promotion.approve", by: "user:rita", 600, ["comment": "Slices hold; gain is on the same March days."]),
+        event(88, "promotion.checked", by: "system:promotions", 1900),
+        event(91, "promotion.approve", by: "user:rita", 600, ["comment": "Slices hold; gain is on the same March days."]),
     ]
 
     static func execution(_ state: Execution.State) -> Execution {
@@ -130,8 +136,10 @@ enum Sample {
             id: String(digest("run 3").rawValue.prefix(32)), experiment: "3", project: project, name: "push c3a91f · main", user: "execution:c0ffee12ab34", status: .finished,
             lifecycle: .active, startedAt: ago(498), endedAt: ago(420), artifactRoot: "mlflow-artifacts:/3/x/artifacts", number: 12)
         var details = RunDetails()
-        details.metrics = [("auc", 0.7134), ("log_loss", 0.4707), ("champion.auc", 0.7011), ("slice.origin.EWR.auc", 0.7162), ("slice.origin.JFK.auc", 0.7002), ("train.log_loss", 0.4519)]
-            .map { MetricPoint(key: $0.0, value: $0.1, timestamp: now.milliseconds, step: $0.0 == "train.log_loss" ? 200 : 0) }
+        details.metrics = [
+            ("auc", 0.7134), ("log_loss", 0.4707), ("champion.auc", 0.7011), ("slice.origin.EWR.auc", 0.7162), ("slice.origin.JFK.auc", 0.7002), ("train.log_loss", 0.4519),
+        ]
+        .map { MetricPoint(key: $0.0, value: $0.1, timestamp: now.milliseconds, step: $0.0 == "train.log_loss" ? 200 : 0) }
         details.params = ["learning_rate": "0.08", "max_leaf_nodes": "31", "max_iter": "200", "validation": "2013-03", "features": "14"]
         details.tags = [
             "mlflow.source.git.commit": commit("c3"), "slipway.execution": "c0ffee12ab34", "slipway.snapshot.flights": "5b2e81c0aa17", "mlflow.user": "ada",
@@ -151,16 +159,30 @@ enum Sample {
             frame: frame(.stage), run: run, experiment: "flight-delays", details: details,
             curves: ["train.log_loss": curve("train.log_loss", from: 0.61, to: 0.44), "valid.auc": curve("valid.auc", from: 0.58, to: 0.722)],
             artifacts: [.init(path: "roc.png", sizeBytes: 34_120), .init(path: "monitoring/baseline.parquet", sizeBytes: 8213), .init(path: "MODEL_CARD.md", sizeBytes: 1402)],
-            models: [LoggedModel(
-                id: "m-\(digest("m").rawValue.prefix(32))", name: "model", experiment: "3", project: project, sourceRun: run.id, modelType: "", artifactRoot: "x", status: .ready,
-                creator: "ada", signature: ["inputs": .array(Array(repeating: ["name": "x"], count: 14))], createdAt: now, updatedAt: now)])
+            models: [
+                LoggedModel(
+                    id: "m-\(digest("m").rawValue.prefix(32))", name: "model", experiment: "3", project: project, sourceRun: run.id, modelType: "", artifactRoot: "x",
+                    status: .ready,
+                    creator: "ada", signature: ["inputs": .array(Array(repeating: ["name": "x"], count: 14))], createdAt: now, updatedAt: now)
+            ])
     }
 
     static func reports() throws -> [DriftReport] {
-        let features: [(String, Double)] = [("temp", 0.31), ("dep_hour", 0.02), ("carrier", 0.04), ("origin", 0.01), ("distance", 0.03), ("humid", 0.12), ("wind_speed", 0.07), ("visib", 0.05), ("month_day", 0.01)]
+        let features: [(String, Double)] = [
+            ("temp", 0.31), ("dep_hour", 0.02), ("carrier", 0.04), ("origin", 0.01), ("distance", 0.03), ("humid", 0.12), ("wind_speed", 0.07), ("visib", 0.05),
+            ("month_day", 0.01),
+        ]
         return (4...12).map { month in
-            let from = Timestamp(milliseconds: [0, 1, 2, 3, 1_364_774_400, 1_367_366_400, 1_370_044_800, 1_372_636_800, 1_375_315_200, 1_377_993_600, 1_380_585_600, 1_383_264_000, 1_385_856_000, 1_388_534_400][month] * 1000)
-            let to = Timestamp(milliseconds: [0, 1, 2, 3, 1_364_774_400, 1_367_366_400, 1_370_044_800, 1_372_636_800, 1_375_315_200, 1_377_993_600, 1_380_585_600, 1_383_264_000, 1_385_856_000, 1_388_534_400][month + 1] * 1000)
+            let from = Timestamp(
+                milliseconds: [
+                    0, 1, 2, 3, 1_364_774_400, 1_367_366_400, 1_370_044_800, 1_372_636_800, 1_375_315_200, 1_377_993_600, 1_380_585_600, 1_383_264_000, 1_385_856_000,
+                    1_388_534_400,
+                ][month] * 1000)
+            let to = Timestamp(
+                milliseconds: [
+                    0, 1, 2, 3, 1_364_774_400, 1_367_366_400, 1_370_044_800, 1_372_636_800, 1_375_315_200, 1_377_993_600, 1_380_585_600, 1_383_264_000, 1_385_856_000,
+                    1_388_534_400,
+                ][month + 1] * 1000)
             let summer = 1 - abs(Double(month) - 7.5) / 6
             let drifted = features.map { name, base in
                 let psi = base * (0.3 + summer * 2)
@@ -171,7 +193,8 @@ enum Sample {
             let auc = 0.713 - summer * 0.045
             let worst = drifted.map(\.band).max() ?? .ok
             return DriftReport(
-                id: "r\(month)", slot: slotName, project: project, release: digest("x"), from: from, to: to, madeAt: ago(Int64(100 * (13 - month))), madeBy: "system:monitoring", rows: 27_000 + Int64(month) * 93,
+                id: "r\(month)", slot: slotName, project: project, release: digest("x"), from: from, to: to, madeAt: ago(Int64(100 * (13 - month))), madeBy: "system:monitoring",
+                rows: 27_000 + Int64(month) * 93,
                 rowsByRelease: [:], watch: 0.1, act: 0.25, baseline: .snapshot, features: drifted, prediction: nil,
                 quality: WindowQuality(rows: 28_000, labelled: 27_310, metrics: ["auc": auc, "log_loss": 1.17 - auc], baseline: ["auc": 0.7011, "log_loss": 0.4821]),
                 verdict: worst, reasons: worst == .ok ? [] : ["temp moved: index \(0.6) is past the act mark of 0.25.", "AUC \(auc) against 0.7011 in training."])
@@ -188,14 +211,22 @@ enum Sample {
         dev.roles = [("contributor", 3), ("engineer", 2), ("steward", 1)]
         var stage = BoardPage.Place(.stage)
         stage.code = .init(commit: commit("c3"), branch: "main", subject: "train: add wind gusts at departure", pusher: "user:ada", at: ago(90_000))
-        stage.live = [.init(slot: "flight-delay", model: "flight-delay", version: 3, release: digest("r3").rawValue, since: ago(7400), promotion: "1", policy: "demo", hasFallback: true, hold: nil)]
+        stage.live = [
+            .init(
+                slot: "flight-delay", model: "flight-delay", version: 3, release: digest("r3").rawValue, since: ago(7400), promotion: "1", policy: "demo", hasFallback: true,
+                hold: nil)
+        ]
         stage.data = [.init(name: "flights", snapshot: "5b2e81c0aa17", at: ago(70_000), sizeBytes: 28_000_000, freshness: nil, expiresAt: nil, checks: "passed")]
         stage.health = .init(requests: 1204, errors: 0, latencyP95: 6.2, isAnswering: true, drift: (0, 0))
         stage.policy = "demo"
         stage.roles = [("engineer", 2), ("reviewer", 2), ("operator", 1)]
         var prod = BoardPage.Place(.prod)
         prod.code = .init(commit: commit("c2"), branch: "main", subject: "evaluate: slices by origin", pusher: "user:ada", at: ago(900_000))
-        prod.live = [.init(slot: "flight-delay", model: "flight-delay", version: 2, release: digest("r2").rawValue, since: ago(800_000), promotion: "1", policy: "demo", hasFallback: true, hold: nil)]
+        prod.live = [
+            .init(
+                slot: "flight-delay", model: "flight-delay", version: 2, release: digest("r2").rawValue, since: ago(800_000), promotion: "1", policy: "demo", hasFallback: true,
+                hold: nil)
+        ]
         prod.data = [.init(name: "flights", snapshot: "e0e1e2e3e4e5", at: ago(60_000), sizeBytes: 28_000_000, freshness: .seconds(36 * 3600), expiresAt: nil, checks: "passed")]
         prod.health = .init(requests: 253_411, errors: 12, latencyP95: 7.4, isAnswering: true, drift: (2, 1))
         prod.open = [("9b1d7e44a0c2", "awaitingApproval")]
@@ -208,9 +239,11 @@ enum Sample {
         }
         var hidden = BoardPage.Place(.prod)
         hidden.isVisible = false
-        return BoardPage(user: "olga", now: now, address: "http://127.0.0.1:5080", projects: [
-            .init(name: project, owner: "ops-analytics", places: [dev, stage, prod]),
-            .init(name: ProjectName(unchecked: "baggage"), owner: "max", places: [empty[0], empty[1], hidden]),
-        ])
+        return BoardPage(
+            user: "olga", now: now, address: "http://127.0.0.1:5080",
+            projects: [
+                .init(name: project, owner: "ops-analytics", places: [dev, stage, prod]),
+                .init(name: ProjectName(unchecked: "baggage"), owner: "max", places: [empty[0], empty[1], hidden]),
+            ])
     }
 }

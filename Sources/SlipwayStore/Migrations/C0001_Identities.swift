@@ -1,7 +1,9 @@
 import SlipwaySQL
 
 package enum C0001 {
-    package static let identities = Migration("C0001_Identities", """
+    package static let identities = Migration(
+        "C0001_Identities",
+        """
         CREATE TABLE person (
             name TEXT PRIMARY KEY,
             full_name TEXT NOT NULL,

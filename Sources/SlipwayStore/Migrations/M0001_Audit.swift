@@ -2,7 +2,9 @@ import SlipwaySQL
 
 package enum M0001 {
     /// The hash chain, and who holds which role (roles belong to the realm they are for).
-    package static let audit = Migration("M0001_Audit", """
+    package static let audit = Migration(
+        "M0001_Audit",
+        """
         CREATE TABLE audit_event (
             seq BIGINT PRIMARY KEY,
             at_ms BIGINT NOT NULL,

@@ -3,7 +3,9 @@ import SlipwaySQL
 package enum M0002 {
     /// Experiments, runs and what belongs to them. Long tables lie in the order of their keys (`/* clustered */`, which a
     /// driver may heed) and refer to runs and metric names by short numbers.
-    package static let tracking = Migration("M0002_Tracking", """
+    package static let tracking = Migration(
+        "M0002_Tracking",
+        """
         CREATE TABLE experiment (
             id INTEGER PRIMARY KEY,
             name TEXT NOT NULL UNIQUE,

@@ -2,7 +2,9 @@ import SlipwaySQL
 
 package enum M0003 {
     /// Registered models and their versions. A deleted version keeps its row, so that its number is never given again.
-    package static let registry = Migration("M0003_Registry", """
+    package static let registry = Migration(
+        "M0003_Registry",
+        """
         CREATE TABLE registered_model (
             no INTEGER PRIMARY KEY,
             name TEXT NOT NULL UNIQUE,

@@ -2,7 +2,9 @@ import SlipwaySQL
 
 package enum M0004 {
     /// Data snapshots with what they are made of, refresh recipes and attempts. A removed snapshot leaves its row for the auditor.
-    package static let snapshots = Migration("M0004_Snapshots", """
+    package static let snapshots = Migration(
+        "M0004_Snapshots",
+        """
         CREATE TABLE data_snapshot (
             id TEXT PRIMARY KEY,
             seq BIGINT NOT NULL UNIQUE,

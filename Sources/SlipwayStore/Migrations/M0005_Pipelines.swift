@@ -2,7 +2,9 @@ import SlipwaySQL
 
 package enum M0005 {
     /// Executions and their steps, what Git pushes moved, and project files by digest.
-    package static let pipelines = Migration("M0005_Pipelines", """
+    package static let pipelines = Migration(
+        "M0005_Pipelines",
+        """
         CREATE TABLE project_file (
             digest TEXT PRIMARY KEY,
             body TEXT NOT NULL

@@ -2,7 +2,9 @@ import SlipwaySQL
 
 package enum M0007 {
     /// What each endpoint is wanted to be. The promotion that wished it wrote the audit event; this is the gateway's instruction.
-    package static let serving = Migration("M0007_Serving", """
+    package static let serving = Migration(
+        "M0007_Serving",
+        """
         CREATE TABLE endpoint (
             slot TEXT PRIMARY KEY,
             project TEXT NOT NULL,

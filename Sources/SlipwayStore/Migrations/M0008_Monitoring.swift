@@ -2,7 +2,9 @@ import SlipwaySQL
 
 package enum M0008 {
     /// Labels (the rows lie in files), what releases saw in training (counts only), drift reports, and the retrainings they started.
-    package static let monitoring = Migration("M0008_Monitoring", """
+    package static let monitoring = Migration(
+        "M0008_Monitoring",
+        """
         CREATE TABLE label_batch (
             seq BIGINT PRIMARY KEY,
             id TEXT NOT NULL UNIQUE,

@@ -25,16 +25,19 @@ package enum AuditView {
         let rows = page.events.map { event -> [HTML] in
             [
                 "\(Spelled.count(event.seq))", Piece.moment(event.at), Piece.principal(event.actor), "<b>\(event.action)</b>",
-                Piece.link(event.subject.count > 48 ? String(event.subject.prefix(48)) + "…" : event.subject, .audit(frame.environment, subject: event.subject, project: page.project)),
+                Piece.link(
+                    event.subject.count > 48 ? String(event.subject.prefix(48)) + "…" : event.subject, .audit(frame.environment, subject: event.subject, project: page.project)),
                 details(event), "<code class=\"id\" title=\"\(event.hash)\">\(Spelled.short(event.hash))</code>",
             ]
         }
         let all: HTML? = page.subject.map { _ in "<p>\(Piece.link("All events of \(page.project.rawValue)", .audit(frame.environment, project: page.project)))</p>" }
-        let others: HTML? = page.others.isEmpty ? nil : "<p>Other projects: \(HTML.joined(page.others.map { Piece.link($0.rawValue, .audit(frame.environment, project: $0)) }, by: ", "))</p>"
+        let others: HTML? =
+            page.others.isEmpty ? nil : "<p>Other projects: \(HTML.joined(page.others.map { Piece.link($0.rawValue, .audit(frame.environment, project: $0)) }, by: ", "))</p>"
         let table = Piece.table("Audit log", ["No.", "When", "Who", "What", "About", "Details", "Hash"], rows)
         return frame.page(
             page.subject ?? "Audit log", kicker: page.subject == nil ? "Project \(page.project.rawValue)" : "Audit log of", in: .audit,
-            "<p class=\"lead\">Append-only; each event carries the hash of the one before. Check the chain: <code>slipway audit verify \(frame.environment.rawValue) --project \(page.project.rawValue)</code></p>\(all)\(others)\(rows.isEmpty ? Piece.empty("No events.") : table)\(Piece.older(page.older))")
+            "<p class=\"lead\">Append-only; each event carries the hash of the one before. Check the chain: <code>slipway audit verify \(frame.environment.rawValue) --project \(page.project.rawValue)</code></p>\(all)\(others)\(rows.isEmpty ? Piece.empty("No events.") : table)\(Piece.older(page.older))"
+        )
     }
 
     private static func details(_ event: AuditEvent) -> HTML {

@@ -28,8 +28,10 @@ package struct AuditPageRoutes: Sendable {
         let before = request.query("before").flatMap(Int64.init)
         let subject = request.query("subject")
         let events = try await rooms.room(rooms.promotions, environment).audit(project: project, subject: subject, before: before, limit: Self.rowsMax, by: caller)
-        return .page(AuditView.html(AuditPage(
-            frame: rooms.frame(environment, caller), events: events, project: project, others: readable.filter { $0 != project }, subject: subject,
-            older: events.count == Self.rowsMax ? events.last.map { .audit(environment, subject: subject, project: project, before: $0.seq) } : nil)))
+        return .page(
+            AuditView.html(
+                AuditPage(
+                    frame: rooms.frame(environment, caller), events: events, project: project, others: readable.filter { $0 != project }, subject: subject,
+                    older: events.count == Self.rowsMax ? events.last.map { .audit(environment, subject: subject, project: project, before: $0.seq) } : nil)))
     }
 }

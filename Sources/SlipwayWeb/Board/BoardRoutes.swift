@@ -112,9 +112,10 @@ struct BoardGathering {
             guard let current = slot.current else { continue }
             let release = try await service.release(current.rawValue, by: caller).release
             let promotion = try await slot.promotion.asyncMap { try await service.promotion($0, by: caller) }
-            place.live.append(BoardPage.Live(
-                slot: slot.name.rawValue, model: release.content.modelName, version: release.modelVersion, release: current.rawValue,
-                since: promotion?.liveAt ?? slot.updatedAt, promotion: slot.promotion, policy: promotion?.plan.policyName, hasFallback: slot.fallback != nil, hold: slot.hold))
+            place.live.append(
+                BoardPage.Live(
+                    slot: slot.name.rawValue, model: release.content.modelName, version: release.modelVersion, release: current.rawValue,
+                    since: promotion?.liveAt ?? slot.updatedAt, promotion: slot.promotion, policy: promotion?.plan.policyName, hasFallback: slot.fallback != nil, hold: slot.hold))
             if environment == .prod, place.code == nil {
                 place.code = BoardPage.Code(
                     commit: release.content.commit, branch: nil, subject: try await subject(of: release.content.commit), pusher: nil, at: release.createdAt)

@@ -101,13 +101,14 @@ package enum BoardView {
             return none("No snapshot yet.", place.environment == .prod ? "slipway data import prod/DATASET FOLDER" : "slipway data refresh \(place.environment.rawValue)/DATASET")
         }
         return place.data.html { dataset in
-            let promise: HTML = if let freshness = dataset.freshness {
-                dataset.isLate(page.now) ? Piece.badge("late, promised \(freshness.spelled)", .bad) : Piece.badge("fresh, promised \(freshness.spelled)", .good)
-            } else if let expires = dataset.expiresAt {
-                "<span class=\"small\">expires \(Spelled.ago(expires, now: page.now))</span>"
-            } else {
-                ""
-            }
+            let promise: HTML =
+                if let freshness = dataset.freshness {
+                    dataset.isLate(page.now) ? Piece.badge("late, promised \(freshness.spelled)", .bad) : Piece.badge("fresh, promised \(freshness.spelled)", .good)
+                } else if let expires = dataset.expiresAt {
+                    "<span class=\"small\">expires \(Spelled.ago(expires, now: page.now))</span>"
+                } else {
+                    ""
+                }
             let checks: HTML? = dataset.checks.map { "checks \($0) · " }
             return """
                 <p>\(Piece.link(dataset.name, .dataset(place.environment, dataset.name, project: project.name))) \(Piece.id(dataset.snapshot)) \(promise)</p>

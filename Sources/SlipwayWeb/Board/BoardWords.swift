@@ -28,23 +28,25 @@ enum BoardWords {
         }
         let waiting = project.places.flatMap(\.open).count
         if waiting > 0 { text += waiting == 1 ? " One change waits for a decision." : " \(waiting) changes wait for a decision." }
-        let verdict = switch tone {
-        case .good: "Well"
-        case .watch: "Needs a look"
-        case .bad: "Not well"
-        case .busy, .idle: "Not live yet"
-        }
+        let verdict =
+            switch tone {
+            case .good: "Well"
+            case .watch: "Needs a look"
+            case .bad: "Not well"
+            case .busy, .idle: "Not live yet"
+            }
         return Sentence(tone: tone, verdict: verdict, text: text)
     }
 
     private static func nothingLive(_ project: BoardPage.ProjectPart) -> Sentence {
-        let text = if project.places.contains(where: { $0.registered != nil }) {
-            "A model is registered, but nothing answers requests yet. Next: request a promotion of its release."
-        } else if project.places.contains(where: { $0.code != nil }) {
-            "Code has arrived, but no model came out of it yet. Next: look at the executions."
-        } else {
-            "An empty project. Next: push code to it."
-        }
+        let text =
+            if project.places.contains(where: { $0.registered != nil }) {
+                "A model is registered, but nothing answers requests yet. Next: request a promotion of its release."
+            } else if project.places.contains(where: { $0.code != nil }) {
+                "Code has arrived, but no model came out of it yet. Next: look at the executions."
+            } else {
+                "An empty project. Next: push code to it."
+            }
         return Sentence(tone: .idle, verdict: "Not live yet", text: text)
     }
 

@@ -41,11 +41,14 @@ package struct DataPageRoutes: Sendable {
         let overview = try await service.overview(project: project, by: context.caller).first { $0.dataset == dataset }
         let recipes = try await rooms.refreshes[environment]?.recipes(project: project, dataset: dataset, by: context.caller) ?? []
         guard !snapshots.isEmpty || overview != nil else {
-            throw SlipwayError.notFound("Project '\(project)' has no dataset '\(dataset.prefix(80))' in \(environment.rawValue).", remedy: "See what exists: slipway data list \(environment.rawValue)")
+            throw SlipwayError.notFound(
+                "Project '\(project)' has no dataset '\(dataset.prefix(80))' in \(environment.rawValue).", remedy: "See what exists: slipway data list \(environment.rawValue)")
         }
-        return .page(DatasetView.html(DatasetPage(
-            frame: rooms.frame(environment, context.caller), project: project, dataset: dataset, snapshots: snapshots,
-            older: snapshots.count == Self.rowsMax ? snapshots.last.map { .dataset(environment, dataset, project: project, before: $0.id) } : nil,
-            freshness: overview?.freshness, recipes: recipes)))
+        return .page(
+            DatasetView.html(
+                DatasetPage(
+                    frame: rooms.frame(environment, context.caller), project: project, dataset: dataset, snapshots: snapshots,
+                    older: snapshots.count == Self.rowsMax ? snapshots.last.map { .dataset(environment, dataset, project: project, before: $0.id) } : nil,
+                    freshness: overview?.freshness, recipes: recipes)))
     }
 }

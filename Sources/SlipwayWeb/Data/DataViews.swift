@@ -37,11 +37,12 @@ package enum DatasetsView {
                 DataTone.checks(newest.checks), DataTone.rows(newest), "\(Spelled.size(bytes: newest.sizeBytes))",
             ]
         }
-        let (sentence, command) = switch frame.environment {
-        case .prod: ("No data yet. Prod is where data comes from:", "slipway data import prod/DATASET FOLDER")
-        case .stage: ("No data yet. Stage gets a masked copy of prod's by the recipe in slipway.yaml, once a steward adopted it:", "slipway data refresh stage/DATASET")
-        case .dev: ("No data yet. Dev gets a sample of stage's by the recipe in slipway.yaml, or whatever you import:", "slipway data refresh dev/DATASET")
-        }
+        let (sentence, command) =
+            switch frame.environment {
+            case .prod: ("No data yet. Prod is where data comes from:", "slipway data import prod/DATASET FOLDER")
+            case .stage: ("No data yet. Stage gets a masked copy of prod's by the recipe in slipway.yaml, once a steward adopted it:", "slipway data refresh stage/DATASET")
+            case .dev: ("No data yet. Dev gets a sample of stage's by the recipe in slipway.yaml, or whatever you import:", "slipway data refresh dev/DATASET")
+            }
         let columns: [Piece.Column] = ["Dataset", "Project", "Newest snapshot", "Made", "Freshness", "Checks", .number("Rows"), .number("Size")]
         return frame.page("Data", in: .data, rows.isEmpty ? Piece.empty(sentence, command: command) : Piece.table("Datasets", columns, rows))
     }
@@ -52,13 +53,14 @@ package enum DatasetView {
         let frame = page.frame
         let rows = page.snapshots.map { snapshot -> [HTML] in
             let tags = snapshot.tags.html { " <span class=\"branch\">\($0)</span>" }
-            let end: HTML = if snapshot.removedAt != nil {
-                Piece.badge("removed", .idle)
-            } else if let expires = snapshot.expiresAt {
-                "expires \(Spelled.ago(expires, now: frame.now))"
-            } else {
-                "kept"
-            }
+            let end: HTML =
+                if snapshot.removedAt != nil {
+                    Piece.badge("removed", .idle)
+                } else if let expires = snapshot.expiresAt {
+                    "expires \(Spelled.ago(expires, now: frame.now))"
+                } else {
+                    "kept"
+                }
             return [
                 "\(Piece.id(snapshot.id))\(tags)", frame.time(snapshot.createdAt), Piece.principal(snapshot.createdBy), DataTone.origin(snapshot),
                 DataTone.checks(snapshot.checks), DataTone.rows(snapshot), "\(Spelled.size(bytes: snapshot.sizeBytes))", end,
@@ -78,7 +80,8 @@ package enum DatasetView {
         let broken = snapshot.checks.results.filter { !$0.holds }
         if broken.isEmpty { return nil }
         return Piece.notice(
-            broken.contains { $0.severity == .enforce } ? .bad : .watch, "\(Spelled.count(broken.count, "check")) of the newest snapshot \(broken.count == 1 ? "does" : "do") not hold.",
+            broken.contains { $0.severity == .enforce } ? .bad : .watch,
+            "\(Spelled.count(broken.count, "check")) of the newest snapshot \(broken.count == 1 ? "does" : "do") not hold.",
             reasons: broken.map { .init($0.message, remedy: $0.severity == .enforce ? "Work may not stand on this snapshot." : "A warning only.") })
     }
 
@@ -86,7 +89,8 @@ package enum DatasetView {
         if page.frame.environment == .prod || page.recipes.isEmpty { return nil }
         let rows = page.recipes.map { recipe -> [HTML] in
             let masks = recipe.refresh.mask.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.rawValue)" }.joined(separator: ", ")
-            let state: HTML = recipe.adoptedAt.map { "\(Piece.badge("in force", .good)) <small>\(recipe.adoptedBy.map(Piece.principal)) \(page.frame.time($0))</small>" }
+            let state: HTML =
+                recipe.adoptedAt.map { "\(Piece.badge("in force", .good)) <small>\(recipe.adoptedBy.map(Piece.principal)) \(page.frame.time($0))</small>" }
                 ?? "\(Piece.badge("offered", .watch)) <small>no effect until a steward adopts it</small>"
             return [
                 Piece.id(recipe.digest.rawValue), state, "\(recipe.refresh.from.rawValue)", "every \(recipe.refresh.every)",

@@ -7,9 +7,13 @@ enum QualityView {
     static func html(_ page: EndpointPage) -> HTML? {
         let reports = page.reports.filter { $0.quality != nil }
         if reports.isEmpty {
-            return page.reports.isEmpty ? nil : Piece.part("Quality", Piece.empty(
-                "No labels have arrived yet, so nobody knows how right the answers were. Send them by the key that requests carry:",
-                command: "slipway labels import labels.csv --slot \(page.frame.environment.rawValue)/\(page.slot.name.rawValue)"))
+            return page.reports.isEmpty
+                ? nil
+                : Piece.part(
+                    "Quality",
+                    Piece.empty(
+                        "No labels have arrived yet, so nobody knows how right the answers were. Send them by the key that requests carry:",
+                        command: "slipway labels import labels.csv --slot \(page.frame.environment.rawValue)/\(page.slot.name.rawValue)"))
         }
         let charts = shown.compactMap { key, title -> HTML? in
             guard reports.contains(where: { $0.quality?.metrics[key] != nil }) else { return nil }
@@ -42,8 +46,11 @@ enum DriftView {
     static func html(_ page: EndpointPage) -> HTML {
         let environment = page.frame.environment.rawValue
         guard let newest = page.reports.last else {
-            return Piece.part("Drift", Piece.empty(
-                "No drift report yet. One is made on the cadence of slipway.yaml, or now:", command: "slipway drift report \(environment)/\(page.slot.name.rawValue) --from DAY --to DAY"))
+            return Piece.part(
+                "Drift",
+                Piece.empty(
+                    "No drift report yet. One is made on the cadence of slipway.yaml, or now:",
+                    command: "slipway drift report \(environment)/\(page.slot.name.rawValue) --from DAY --to DAY"))
         }
         let reports = page.reports.suffix(windowsMax)
         var worst: [String: Double] = [:]
@@ -56,11 +63,14 @@ enum DriftView {
             let cells = reports.html { report in cell(report.features.first { $0.name == name }) }
             return "<tr><th scope=\"row\"><code>\(name)</code></th>\(cells)</tr>\n"
         }
-        let prediction: HTML = reports.contains { $0.prediction != nil }
+        let prediction: HTML =
+            reports.contains { $0.prediction != nil }
             ? "<tr><th scope=\"row\">prediction</th>\(reports.html { cell($0.prediction) })</tr>" : ""
         let reasons: HTML? = newest.reasons.isEmpty ? nil : "<ul class=\"small\">\(newest.reasons.prefix(5).html { "<li>\($0)</li>" })</ul>"
         let note: HTML = "population stability index against the training data; watch from \(String(newest.watch)), act from \(String(newest.act))"
-        return Piece.part("Drift", note: note, """
+        return Piece.part(
+            "Drift", note: note,
+            """
             <p>Newest window, \(Window.name(newest)): \(DriftTone.badge(newest.verdict))</p>\(reasons)
             <div class="scroll heat" role="region" aria-label="Drift per feature and window" tabindex="0"><table><caption class="unseen">Drift per feature and window</caption>
             <thead><tr><th scope="col">Feature</th>\(head)</tr></thead><tbody>
@@ -70,7 +80,8 @@ enum DriftView {
 
     private static func cell(_ feature: FeatureDrift?) -> HTML {
         guard let feature else { return "<td></td>" }
-        let missing: HTML = feature.missingShare > 0 || feature.missingShareBaseline > 0
+        let missing: HTML =
+            feature.missingShare > 0 || feature.missingShareBaseline > 0
             ? " title=\"missing \(Spelled.percent(feature.missingShare)), in training \(Spelled.percent(feature.missingShareBaseline))\"" : ""
         guard feature.band != .unknown else { return "<td\(missing)><span class=\"none\">–</span></td>" }
         let mark: HTML = feature.band == .act ? " class=\"bad\"" : feature.band == .watch ? " class=\"watch\"" : ""

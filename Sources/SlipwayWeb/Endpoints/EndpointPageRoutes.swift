@@ -29,10 +29,11 @@ package struct EndpointPageRoutes: Sendable {
         let health = try await rooms.monitoring[environment]?.health(by: context.caller) ?? []
         var rows: [EndpointsPage.Row] = []
         for slot in try await promotions.slots(by: context.caller) {
-            rows.append(EndpointsPage.Row(
-                slot: slot, live: try await slot.current.asyncMap { try await promotions.release($0.rawValue, by: context.caller).release },
-                deployments: views.first { $0.wanted.slot == slot.name }?.status.deployments.map(\.status) ?? [],
-                verdict: health.first { $0.slot == slot.name }?.report?.verdict))
+            rows.append(
+                EndpointsPage.Row(
+                    slot: slot, live: try await slot.current.asyncMap { try await promotions.release($0.rawValue, by: context.caller).release },
+                    deployments: views.first { $0.wanted.slot == slot.name }?.status.deployments.map(\.status) ?? [],
+                    verdict: health.first { $0.slot == slot.name }?.report?.verdict))
         }
         return .page(EndpointsView.html(EndpointsPage(frame: rooms.frame(environment, context.caller), rows: rows)))
     }

@@ -60,7 +60,8 @@ package struct EndpointPage: Sendable {
 
     package init(
         frame: PageFrame, slot: Slot, live: Release?, fallback: Release?, deployments: [DeploymentStatus], versions: [String: Int] = [:],
-        minutes: [Minute] = [], captured: (kept: Int64, dropped: Int64)? = nil, silence: String? = nil, reports: [DriftReport] = [], retrainings: [DriftRetraining] = [], mayRollBack: Bool, address: String
+        minutes: [Minute] = [], captured: (kept: Int64, dropped: Int64)? = nil, silence: String? = nil, reports: [DriftReport] = [], retrainings: [DriftRetraining] = [],
+        mayRollBack: Bool, address: String
     ) {
         self.frame = frame
         self.slot = slot

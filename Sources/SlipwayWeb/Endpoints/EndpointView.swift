@@ -21,7 +21,8 @@ package enum EndpointsView {
             let hold: HTML? = row.slot.hold == nil ? nil : " \(Piece.badge("hold", .watch))"
             return [
                 "\(Piece.link(row.slot.name.rawValue, .endpoint(frame.environment, row.slot.name.rawValue)))\(hold)", "\(row.slot.project.rawValue)",
-                row.live.map { Piece.link("\($0.content.modelName) v\($0.modelVersion)", .release(frame.environment, $0.id.rawValue)) } ?? "<span class=\"none\">nothing live</span>",
+                row.live.map { Piece.link("\($0.content.modelName) v\($0.modelVersion)", .release(frame.environment, $0.id.rawValue)) }
+                    ?? "<span class=\"none\">nothing live</span>",
                 current.map(EndpointView.state) ?? (row.slot.current == nil ? "" : Piece.badge("not answering", .bad)),
                 "\(Spelled.count(requests))", "\(Spelled.count(errors))", current.map { $0.requests > 0 ? "\(Spelled.milliseconds($0.latencyP95))" : "" } ?? "",
                 row.verdict.map(DriftTone.badge) ?? "<span class=\"none\">no report</span>",
@@ -39,17 +40,28 @@ package enum EndpointView {
         let frame = page.frame
         let slot = page.slot
         let hold: HTML? = slot.hold.map {
-            Piece.notice(.watch, "On hold: \($0)", remedy: "Automation leaves this slot alone until somebody lifts it: slipway slot lift \(frame.environment.rawValue)/\(slot.name.rawValue)")
+            Piece.notice(
+                .watch, "On hold: \($0)", remedy: "Automation leaves this slot alone until somebody lifts it: slipway slot lift \(frame.environment.rawValue)/\(slot.name.rawValue)"
+            )
         }
         let silence: HTML? = page.silence.map { Piece.notice(.bad, "The gateway could not be asked how it is.", remedy: $0) }
         let facts = Piece.facts([
             ("Project", "\(slot.project.rawValue)"),
-            ("Live", page.live.map { "\(Piece.link("\($0.content.modelName) v\($0.modelVersion)", .model(frame.environment, $0.content.modelName))), release \(Piece.id($0.id.rawValue, .release(frame.environment, $0.id.rawValue)))" } ?? "<span class=\"none\">nothing</span>"),
-            ("Fallback", page.fallback.map { "v\($0.modelVersion), release \(Piece.id($0.id.rawValue, .release(frame.environment, $0.id.rawValue)))" } ?? "<span class=\"none\">none</span>"),
+            (
+                "Live",
+                page.live.map {
+                    "\(Piece.link("\($0.content.modelName) v\($0.modelVersion)", .model(frame.environment, $0.content.modelName))), release \(Piece.id($0.id.rawValue, .release(frame.environment, $0.id.rawValue)))"
+                } ?? "<span class=\"none\">nothing</span>"
+            ),
+            (
+                "Fallback",
+                page.fallback.map { "v\($0.modelVersion), release \(Piece.id($0.id.rawValue, .release(frame.environment, $0.id.rawValue)))" } ?? "<span class=\"none\">none</span>"
+            ),
             ("Let in by", slot.promotion.map { "promotion \(Piece.id($0, .promotion(frame.environment, $0)))" }),
             ("Generation", "\(slot.generation), \(Piece.link("history", .history(frame.environment, slot.name.rawValue)))"),
         ])
-        let back: HTML? = page.mayRollBack && page.fallback != nil
+        let back: HTML? =
+            page.mayRollBack && page.fallback != nil
             ? "<a class=\"button danger\" href=\"\(SitePath.rollback(frame.environment, slot.name.rawValue))\">Roll back…</a>" : nil
         let state: HTML? = page.deployments.first { $0.release == slot.current }.map(state)
         return frame.page(
@@ -70,7 +82,8 @@ package enum EndpointView {
             let version = page.versions[deployment.release.rawValue].map { "v\($0) " } ?? ""
             let role = deployment.release == page.slot.current ? "live" : deployment.weight > 0 ? "canary" : "warm"
             let reason: HTML? = deployment.reason.map { "<br><small>\($0)</small>" }
-            let errors: HTML = deployment.errors == 0 ? "0" : "\(Spelled.count(deployment.errors)) (\(Spelled.percent(Double(deployment.errors) / Double(max(1, deployment.requests)))))"
+            let errors: HTML =
+                deployment.errors == 0 ? "0" : "\(Spelled.count(deployment.errors)) (\(Spelled.percent(Double(deployment.errors) / Double(max(1, deployment.requests)))))"
             return [
                 "\(version)\(Piece.id(deployment.release.rawValue, .release(page.frame.environment, deployment.release.rawValue))) <small>\(role)</small>",
                 "\(state(deployment))\(reason)", Piece.meter(Double(deployment.weight) / 100, "Share of requests"),

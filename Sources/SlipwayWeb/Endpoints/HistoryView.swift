@@ -13,7 +13,9 @@ package enum HistoryView {
             ]
         }
         let table = Piece.table("History", ["Generation", "Release", "Came by", "Promotion", "From", "Until", .number("For")], rows)
-        return frame.page(page.slot, kicker: "History of a slot", in: .endpoints, """
+        return frame.page(
+            page.slot, kicker: "History of a slot", in: .endpoints,
+            """
             <p class="lead">Rebuilt from the audit log, which is hash-chained: what answered at any moment, who let it in, and on what data.</p>
             \(error)<form class="inline" method="get" action="\(SitePath.history(environment, page.slot))">
             <label>What answered at (UTC)<input name="at" value="\(page.at ?? "")" placeholder="2026-03-03T14:05:00Z" spellcheck="false"></label><button>Look</button></form>
@@ -43,15 +45,17 @@ package enum HistoryView {
             HTML.joined(known.content.snapshots.sorted { $0.key < $1.key }.map { "\($0.key) \(Piece.id($0.value.rawValue))" }, by: "<br>")
         }
         let model: HTML? = page.answerRelease.map { "\(Piece.link("\($0.content.modelName) v\($0.modelVersion)", .model(environment, $0.content.modelName))) · " }
-        return Piece.part("At \(at)", Piece.facts([
-            ("Answered", "\(model)release \(Piece.id(release.rawValue, .release(environment, release.rawValue)))"),
-            ("Let in by", chapter.promotion.map { "promotion \(Piece.id($0, .promotion(environment, $0)))" }),
-            ("Requested by", page.answerPromotion.map { Piece.principal($0.requestedBy) }),
-            ("Approved by", approvals),
-            ("Trained on", data),
-            ("Commit", page.answerRelease.map { Piece.id($0.content.commit) }),
-            ("From", Piece.moment(chapter.from)),
-            ("Until", chapter.until.map(Piece.moment) ?? "now"),
-        ]))
+        return Piece.part(
+            "At \(at)",
+            Piece.facts([
+                ("Answered", "\(model)release \(Piece.id(release.rawValue, .release(environment, release.rawValue)))"),
+                ("Let in by", chapter.promotion.map { "promotion \(Piece.id($0, .promotion(environment, $0)))" }),
+                ("Requested by", page.answerPromotion.map { Piece.principal($0.requestedBy) }),
+                ("Approved by", approvals),
+                ("Trained on", data),
+                ("Commit", page.answerRelease.map { Piece.id($0.content.commit) }),
+                ("From", Piece.moment(chapter.from)),
+                ("Until", chapter.until.map(Piece.moment) ?? "now"),
+            ]))
     }
 }

@@ -21,9 +21,11 @@ package struct ExecutionPageRoutes: Sendable {
         let environment = try context.environment()
         let project = try request.query("project").map(ProjectName.init(parsing:))
         let page = try await rooms.room(rooms.executions, environment).list(project: project, limit: 50, before: request.query("before"), by: context.caller)
-        return .page(ExecutionsView.html(ExecutionsPage(
-            frame: rooms.frame(environment, context.caller), executions: page.items,
-            older: page.next.map { .executions(environment, project: project, before: $0) }, address: rooms.address)))
+        return .page(
+            ExecutionsView.html(
+                ExecutionsPage(
+                    frame: rooms.frame(environment, context.caller), executions: page.items,
+                    older: page.next.map { .executions(environment, project: project, before: $0) }, address: rooms.address)))
     }
 
     /// `GET /{env}/executions/{id}`
@@ -31,9 +33,11 @@ package struct ExecutionPageRoutes: Sendable {
         let environment = try context.environment()
         let service = try rooms.room(rooms.executions, environment)
         let machine = try await service.machine(context.parameter("id"), by: context.caller)
-        return .page(ExecutionView.html(ExecutionPage(
-            frame: rooms.frame(environment, context.caller), execution: machine.execution, steps: machine.steps,
-            tail: try await tail(machine, service, context.caller))))
+        return .page(
+            ExecutionView.html(
+                ExecutionPage(
+                    frame: rooms.frame(environment, context.caller), execution: machine.execution, steps: machine.steps,
+                    tail: try await tail(machine, service, context.caller))))
     }
 
     private func tail(_ machine: ExecutionMachine, _ service: ExecutionService, _ caller: Caller) async throws -> ExecutionPage.Tail? {

@@ -37,9 +37,11 @@ package enum ExecutionsView {
             ]
         }
         let empty = Piece.empty(
-            frame.environment == .dev ? "Nothing ran here yet. A push of any branch starts the project's pipeline:"
-                : frame.environment == .stage ? "Nothing ran here yet. A push to the main line starts the project's pipeline:"
-                : "Nothing runs in prod by itself: models arrive by promotion.",
+            frame.environment == .dev
+                ? "Nothing ran here yet. A push of any branch starts the project's pipeline:"
+                : frame.environment == .stage
+                    ? "Nothing ran here yet. A push to the main line starts the project's pipeline:"
+                    : "Nothing runs in prod by itself: models arrive by promotion.",
             command: frame.environment == .prod ? "slipway promotion request RELEASE --to prod" : "git push slipway main")
         let table = Piece.table("Executions", ["Execution", "State", "Project", "Commit", "Because of", "By", "Asked", .number("Took")], rows)
         return frame.page("Executions", in: .executions, "\(rows.isEmpty ? empty : table)\(Piece.older(page.older))")
@@ -98,8 +100,10 @@ package enum ExecutionView {
     }
 
     private static func tail(_ tail: ExecutionPage.Tail) -> HTML {
-        Piece.part("Log of \(tail.step)", note: "the last lines", tail.text.isEmpty
-            ? "<p class=\"none\">It has written nothing yet.</p>" : "<pre class=\"log\" tabindex=\"0\" aria-label=\"Log of \(tail.step)\">\(tail.text)</pre>")
+        Piece.part(
+            "Log of \(tail.step)", note: "the last lines",
+            tail.text.isEmpty
+                ? "<p class=\"none\">It has written nothing yet.</p>" : "<pre class=\"log\" tabindex=\"0\" aria-label=\"Log of \(tail.step)\">\(tail.text)</pre>")
     }
 
     private static func commands(_ execution: Execution, _ frame: PageFrame) -> HTML {

@@ -10,7 +10,8 @@ package enum ModelsView {
                 "\(model.description)", frame.time(model.updatedAt),
             ]
         }
-        let empty = frame.environment == .dev
+        let empty =
+            frame.environment == .dev
             ? "<div class=\"empty\"><p>No registered model yet. From a training script:</p>\(Piece.snippet("mlflow.sklearn.log_model(model, name=\"model\", registered_model_name=\"NAME\")"))</div>"
             : Piece.empty("No registered model yet. Models arrive with a release:", command: "slipway promotion request RELEASE --to \(frame.environment.rawValue)")
         return frame.page(

@@ -6,16 +6,25 @@ enum PromotionChangeView {
         let promotion = page.promotion
         let change = promotion.change
         let facts = Piece.facts([
-            ("Release", "\(promotion.plan.current.map { releaseLink($0, page, page.current) } ?? "<span class=\"none\">nothing live</span>")\(arrow)\(releaseLink(promotion.release, page, page.release))"),
+            (
+                "Release",
+                "\(promotion.plan.current.map { releaseLink($0, page, page.current) } ?? "<span class=\"none\">nothing live</span>")\(arrow)\(releaseLink(promotion.release, page, page.release))"
+            ),
             ("Requested by", "\(Piece.principal(promotion.requestedBy)) \(page.frame.time(promotion.createdAt))"),
             ("Policy", "\(promotion.plan.policyName), version \(promotion.plan.policyVersion)"),
-            ("Way back", promotion.plan.fallback.map { "to \(releaseLink($0, page, page.current)), in seconds" } ?? "<span class=\"none\">none: it is the first release of this slot</span>"),
+            (
+                "Way back",
+                promotion.plan.fallback.map { "to \(releaseLink($0, page, page.current)), in seconds" } ?? "<span class=\"none\">none: it is the first release of this slot</span>"
+            ),
             ("Plan", Piece.id(promotion.planDigest.rawValue)),
             ("Authors", authors(change)),
         ])
         let unchanged = [change.configChanged ? nil : "configuration", change.lockChanged ? nil : "Python lock"].compactMap(\.self)
         let changed = [change.configChanged ? "configuration" : nil, change.lockChanged ? "Python lock" : nil].compactMap(\.self)
-        let files: HTML? = promotion.plan.current == nil ? nil : """
+        let files: HTML? =
+            promotion.plan.current == nil
+            ? nil
+            : """
             <p>\(changed.isEmpty ? nil : "Changed: \(changed.joined(separator: " and ")). " as HTML)\(unchanged.isEmpty ? nil : "<span class=\"same\">Unchanged: \(unchanged.joined(separator: " and ")).</span>" as HTML)</p>
             """
         return Piece.part("What changes", "\(facts)\(files)\(metrics(change))\(data(change))\(commits(change))")
@@ -42,7 +51,9 @@ enum PromotionChangeView {
             let difference: HTML = if let before = metric.before, let after = metric.after { "\(Spelled.change(after - before))" } else { "" }
             return ["\(name)", metric.before.map { "\(Spelled.number($0))" } ?? "–", metric.after.map { "\(Spelled.number($0))" } ?? "–", difference]
         }
-        return Piece.part("Metrics", note: "as sealed; the gates below measured both on the same data", Piece.table("Metrics", ["Metric", .number("Live"), .number("New"), .number("Change")], rows))
+        return Piece.part(
+            "Metrics", note: "as sealed; the gates below measured both on the same data",
+            Piece.table("Metrics", ["Metric", .number("Live"), .number("New"), .number("Change")], rows))
     }
 
     private static func data(_ change: ReleaseChange) -> HTML? {
@@ -62,7 +73,9 @@ enum PromotionChangeView {
         let rows = change.commits.map { commit -> [HTML] in
             [Piece.id(commit.commit), "\(commit.subject)", "\(commit.author)", Piece.moment(commit.at)]
         }
-        return Piece.part("Commits", note: since, rows.isEmpty
-            ? "<p class=\"none\">No new commit: the code is what is live already.</p>" : Piece.table("Commits", ["Commit", "Subject", "Author", "Written"], rows))
+        return Piece.part(
+            "Commits", note: since,
+            rows.isEmpty
+                ? "<p class=\"none\">No new commit: the code is what is live already.</p>" : Piece.table("Commits", ["Commit", "Subject", "Author", "Written"], rows))
     }
 }

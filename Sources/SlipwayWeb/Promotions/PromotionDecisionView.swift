@@ -8,7 +8,8 @@ enum PromotionDecisionView {
             let void: HTML? = approval.plan == promotion.planDigest ? nil : " \(Piece.badge("void", .idle))"
             return ["\(Piece.principal(Principal.user(approval.user).raw))\(void)", "\(approval.comment)", page.frame.time(approval.at)]
         }
-        let rule = promotion.plan.approvals.isEmpty
+        let rule =
+            promotion.plan.approvals.isEmpty
             ? "The policy asks for nobody's." : "The policy asks for \(spelled(promotion.plan.approvals)), neither the requester nor an author."
         let missing: HTML? = page.missing.isEmpty || promotion.state.isFinal || promotion.state == .live ? nil : "<p>\(Piece.badge("missing", .watch)) \(spelled(page.missing))</p>"
         let deadline: HTML? = promotion.deadline.map { "<p class=\"small\">Unless something happens, this state ends \(page.frame.time($0)).</p>" }
@@ -30,9 +31,11 @@ enum PromotionDecisionView {
     private static func vote(_ page: PromotionPage) -> HTML {
         let environment = page.frame.environment
         let id = page.promotion.id
-        let approve: HTML? = page.decisions.contains(.approve)
+        let approve: HTML? =
+            page.decisions.contains(.approve)
             ? "<button class=\"primary\" formaction=\"\(SitePath.decision(environment, promotion: id, "approve"))\">Approve this plan</button>" : nil
-        let reject: HTML? = page.decisions.contains(.reject)
+        let reject: HTML? =
+            page.decisions.contains(.reject)
             ? "<button class=\"danger\" formaction=\"\(SitePath.decision(environment, promotion: id, "reject"))\">Reject</button>" : nil
         return """
             <form class="card stack" method="post" action="\(SitePath.decision(environment, promotion: id, "approve"))">

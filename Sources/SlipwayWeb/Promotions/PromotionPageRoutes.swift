@@ -23,9 +23,11 @@ package struct PromotionPageRoutes: Sendable {
         let project = try request.query("project").map(ProjectName.init(parsing:))
         let promotions = try await rooms.room(rooms.promotions, environment)
             .promotions(project: project, slot: nil, limit: Self.rowsMax, before: request.query("before"), by: context.caller)
-        return .page(PromotionsView.html(PromotionsPage(
-            frame: rooms.frame(environment, context.caller), promotions: promotions,
-            older: promotions.count == Self.rowsMax ? promotions.last.map { .promotions(environment, project: project, before: $0.id) } : nil)))
+        return .page(
+            PromotionsView.html(
+                PromotionsPage(
+                    frame: rooms.frame(environment, context.caller), promotions: promotions,
+                    older: promotions.count == Self.rowsMax ? promotions.last.map { .promotions(environment, project: project, before: $0.id) } : nil)))
     }
 
     /// `GET /{env}/promotions/{id}`

@@ -26,8 +26,11 @@ package enum PromotionView {
         let frame = page.frame
         let promotion = page.promotion
         let error = page.error.map { Piece.notice(.bad, $0.message, remedy: $0.remedy, reasons: $0.reasons) }
-        let reasons: HTML? = promotion.reasons.isEmpty ? nil : Piece.notice(
-            PromotionTone.tone(promotion.state.rawValue) == .bad ? .bad : .watch, headline(promotion), reasons: promotion.reasons)
+        let reasons: HTML? =
+            promotion.reasons.isEmpty
+            ? nil
+            : Piece.notice(
+                PromotionTone.tone(promotion.state.rawValue) == .bad ? .bad : .watch, headline(promotion), reasons: promotion.reasons)
         let model = page.release.map { "\($0.content.modelName) v\($0.modelVersion)" } ?? "release \(promotion.release.short)"
         let left = "\(PromotionChangeView.html(page))\(gates(page))" as HTML
         let right = "\(PromotionDecisionView.html(page))\(rollout(page))\(timeline(page))" as HTML
@@ -94,7 +97,8 @@ package enum PromotionView {
         }
         let earlier = page.evidence.count - newest.count
         let note: HTML? = earlier > 0 ? "the newest of each; \(earlier) earlier kept" : "measured on this environment's data"
-        return Piece.part("Gates", note: note, rows.isEmpty ? Piece.empty("The policy asks for none.") : Piece.table("Gates", ["Gate", "Outcome", "Mode", "What was found", "When"], rows))
+        return Piece.part(
+            "Gates", note: note, rows.isEmpty ? Piece.empty("The policy asks for none.") : Piece.table("Gates", ["Gate", "Outcome", "Mode", "What was found", "When"], rows))
     }
 
     private static func outcome(_ evidence: Evidence) -> HTML {
@@ -109,14 +113,18 @@ package enum PromotionView {
     private static func rollout(_ page: PromotionPage) -> HTML {
         let promotion = page.promotion
         let rows = promotion.plan.steps.enumerated().map { index, step -> [HTML] in
-            let state: HTML = if promotion.state == .live || promotion.state == .retired {
-                Piece.badge("done", .good)
-            } else if let at = promotion.rollout?.step {
-                index < at ? Piece.badge("done", .good) : index > at ? Piece.badge("to come", .idle)
-                    : promotion.state == .verifying || promotion.state == .applying ? Piece.badge("now", .busy) : Piece.badge("stopped here", .watch)
-            } else {
-                Piece.badge("to come", .idle)
-            }
+            let state: HTML =
+                if promotion.state == .live || promotion.state == .retired {
+                    Piece.badge("done", .good)
+                } else if let at = promotion.rollout?.step {
+                    index < at
+                        ? Piece.badge("done", .good)
+                        : index > at
+                            ? Piece.badge("to come", .idle)
+                            : promotion.state == .verifying || promotion.state == .applying ? Piece.badge("now", .busy) : Piece.badge("stopped here", .watch)
+                } else {
+                    Piece.badge("to come", .idle)
+                }
             return ["<b>\(step.weight) %</b>", state, "at least \(step.bake.text)", step.minRequests == 0 ? "" : "\(Spelled.count(step.minRequests)) answered"]
         }
         return Piece.part("Rollout", Piece.table("Rollout", ["Traffic", "State", "Bake", "Requests"], rows))
@@ -126,9 +134,12 @@ package enum PromotionView {
     private static func done(_ action: String) -> String {
         let verb = action.split(separator: ".").last.map(String.init) ?? action
         let spelled = [
-            "request": "Requested", "submit": "Submitted", "checked": "Gates ran", "recheck": "Asked to check again", "approve": "Approved", "reject": "Rejected", "drift": "The plan was no longer true",
-            "timeOut": "Timed out", "withdraw": "Withdrawn", "supersede": "Superseded", "wait": "Waits", "apply": "Applied", "stepFailed": "A step failed", "stepsDone": "Steps done",
-            "stepTaken": "Traffic moved", "nextStep": "Next step", "verificationFailed": "Verification failed", "verified": "Verified, live", "displaced": "Another release is live", "retire": "Retired",
+            "request": "Requested", "submit": "Submitted", "checked": "Gates ran", "recheck": "Asked to check again", "approve": "Approved", "reject": "Rejected",
+            "drift": "The plan was no longer true",
+            "timeOut": "Timed out", "withdraw": "Withdrawn", "supersede": "Superseded", "wait": "Waits", "apply": "Applied", "stepFailed": "A step failed",
+            "stepsDone": "Steps done",
+            "stepTaken": "Traffic moved", "nextStep": "Next step", "verificationFailed": "Verification failed", "verified": "Verified, live",
+            "displaced": "Another release is live", "retire": "Retired",
             "rollBack": "Rolled back", "abort": "Aborted", "restored": "Restored", "cannotRestore": "Could not be restored",
         ]
         return spelled[verb] ?? Spelled.words(verb)

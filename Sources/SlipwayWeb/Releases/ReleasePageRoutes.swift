@@ -22,16 +22,20 @@ package struct ReleasePageRoutes: Sendable {
         let project = try request.query("project").map(ProjectName.init(parsing:))
         let before = try request.query("before").map(ContentDigest.init(parsing:))
         let releases = try await rooms.room(rooms.promotions, environment).releases(project: project, limit: Self.rowsMax, before: before, by: context.caller)
-        return .page(ReleasesView.html(ReleasesPage(
-            frame: rooms.frame(environment, context.caller), releases: releases,
-            older: releases.count == Self.rowsMax ? releases.last.map { .releases(environment, project: project, before: $0.id.rawValue) } : nil)))
+        return .page(
+            ReleasesView.html(
+                ReleasesPage(
+                    frame: rooms.frame(environment, context.caller), releases: releases,
+                    older: releases.count == Self.rowsMax ? releases.last.map { .releases(environment, project: project, before: $0.id.rawValue) } : nil)))
     }
 
     /// `GET /{env}/releases/{id}`
     @Sendable func show(_ request: Request, context: SlipwayContext) async throws -> Response {
         let environment = try context.environment()
         let record = try await rooms.room(rooms.promotions, environment).release(context.parameter("id"), by: context.caller)
-        return .page(ReleaseView.html(ReleasePage(
-            frame: rooms.frame(environment, context.caller), release: record.release, marks: record.marks, quarantine: record.quarantine, promotions: record.promotions)))
+        return .page(
+            ReleaseView.html(
+                ReleasePage(
+                    frame: rooms.frame(environment, context.caller), release: record.release, marks: record.marks, quarantine: record.quarantine, promotions: record.promotions)))
     }
 }

@@ -15,7 +15,8 @@ package enum ReleasesView {
             command: "slipway execution list --environment \(frame.environment.rawValue)")
         return frame.page(
             "Releases", in: .releases,
-            "\(rows.isEmpty ? empty : Piece.table("Releases", ["Release", "Project", "Model", "Commit", "Origin", "Measured when sealed", "Sealed"], rows))\(Piece.older(page.older))")
+            "\(rows.isEmpty ? empty : Piece.table("Releases", ["Release", "Project", "Model", "Commit", "Origin", "Measured when sealed", "Sealed"], rows))\(Piece.older(page.older))"
+        )
     }
 
     static func metrics(_ release: Release) -> HTML {
@@ -32,7 +33,9 @@ package enum ReleaseView {
         let quarantine: HTML? = page.quarantine.map {
             Piece.notice(
                 .bad, "Quarantined: \($0.reason)",
-                remedy: "Nothing may offer it again until somebody who neither requested nor applied it lifts this: slipway release lift \(frame.environment.rawValue)/\(release.id.short)")
+                remedy:
+                    "Nothing may offer it again until somebody who neither requested nor applied it lifts this: slipway release lift \(frame.environment.rawValue)/\(release.id.short)"
+            )
         }
         let facts = Piece.facts([
             ("Project", "\(content.project.rawValue)"),
@@ -45,7 +48,8 @@ package enum ReleaseView {
             ("Sealed", "\(Piece.moment(release.createdAt)) by \(Piece.principal(release.createdBy))"),
             ("Marks", page.marks.isEmpty ? nil : .joined(page.marks.map { "<span class=\"branch\">\($0)</span>" }, by: " ")),
         ])
-        let contents = [("Model files", content.modelDigest), ("Python lock", content.lockDigest)].map { name, digest -> [HTML] in ["\(name)", code(digest)] }
+        let contents =
+            [("Model files", content.modelDigest), ("Python lock", content.lockDigest)].map { name, digest -> [HTML] in ["\(name)", code(digest)] }
             + content.snapshots.sorted { $0.key < $1.key }.map { ["Data ‘\($0.key)’", code($0.value)] as [HTML] }
             + content.contracts.sorted { $0.key < $1.key }.map { ["Checks of ‘\($0.key)’", code($0.value)] as [HTML] }
             + content.configDigests.sorted { $0.key < $1.key }.map { ["Configuration for \($0.key)", code($0.value)] as [HTML] }

@@ -36,9 +36,11 @@ package struct RunPageRoutes: Sendable {
                 run: record.run, experiment: names[record.run.experiment] ?? record.run.experiment, commit: record.details.tags["mlflow.source.git.commit"],
                 metrics: Dictionary(record.details.metrics.map { ($0.key, $0.value) }) { $1 })
         }
-        let older: SitePath? = page.hasMore ? shown.last.map {
-            .runs(environment, project: project, before: "\($0.run.startedAt.milliseconds)-\($0.run.number)")
-        } : nil
+        let older: SitePath? =
+            page.hasMore
+            ? shown.last.map {
+                .runs(environment, project: project, before: "\($0.run.startedAt.milliseconds)-\($0.run.number)")
+            } : nil
         return .page(RunsView.html(RunsPage(frame: rooms.frame(environment, context.caller), rows: rows, older: older, address: rooms.address)))
     }
 
@@ -69,10 +71,12 @@ package struct RunPageRoutes: Sendable {
         artifacts.sort { $0.path < $1.path }
         var models: [LoggedModel] = []
         for link in record.details.outputs.prefix(10) { models.append(try await service.loggedModel(link.model, by: caller).model) }
-        return .page(RunView.html(RunPage(
-            frame: rooms.frame(environment, caller), run: record.run, experiment: try await service.experiment(record.run.experiment, by: caller).name,
-            details: record.details, curves: curves, artifacts: Array(artifacts.prefix(Self.artifactsMax)), hasMoreArtifacts: artifacts.count > Self.artifactsMax,
-            models: models)))
+        return .page(
+            RunView.html(
+                RunPage(
+                    frame: rooms.frame(environment, caller), run: record.run, experiment: try await service.experiment(record.run.experiment, by: caller).name,
+                    details: record.details, curves: curves, artifacts: Array(artifacts.prefix(Self.artifactsMax)), hasMoreArtifacts: artifacts.count > Self.artifactsMax,
+                    models: models)))
     }
 
     private static let pictures = ["png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp", "svg": "image/svg+xml"]

@@ -75,9 +75,12 @@ package enum RunView {
     private static func curves(_ page: RunPage) -> HTML? {
         if page.curves.isEmpty { return nil }
         let charts = page.curves.sorted { $0.key < $1.key }.html { key, points in
-            Piece.chart(Chart(key, axis: .number("Step"), series: [key], points: points.map {
-                Chart.Point(x: Double($0.step), label: Spelled.count($0.step), values: [$0.value])
-            }))
+            Piece.chart(
+                Chart(
+                    key, axis: .number("Step"), series: [key],
+                    points: points.map {
+                        Chart.Point(x: Double($0.step), label: Spelled.count($0.step), values: [$0.value])
+                    }))
         }
         return Piece.part("Curves", "<div class=\"charts\">\(charts)</div>")
     }

@@ -5,17 +5,18 @@ import SlipwayHTTP
 
 package enum ErrorView {
     package static func html(_ error: SlipwayError, user: String?) -> HTML {
-        let title = switch error.code {
-        case .notFound: "Not here"
-        case .notAllowed: "Not allowed"
-        case .unauthenticated: "Not signed in"
-        case .invalidArgument: "That does not fit"
-        case .alreadyExists, .conflict: "It changed meanwhile"
-        case .blocked: "Blocked"
-        case .tooMuch: "Too much at once"
-        case .unavailable: "Not available now"
-        case .internalFault: "Something broke"
-        }
+        let title =
+            switch error.code {
+            case .notFound: "Not here"
+            case .notAllowed: "Not allowed"
+            case .unauthenticated: "Not signed in"
+            case .invalidArgument: "That does not fit"
+            case .alreadyExists, .conflict: "It changed meanwhile"
+            case .blocked: "Blocked"
+            case .tooMuch: "Too much at once"
+            case .unavailable: "Not available now"
+            case .internalFault: "Something broke"
+            }
         let tone: Tone = [.internalFault, .unavailable].contains(error.code) ? .bad : .watch
         return ShellView.html(
             Shell(title, kicker: "Error \(error.code.httpStatus.code)", user: user),
@@ -35,7 +36,7 @@ package struct ErrorPageMiddleware: RouterMiddleware {
     ) async throws -> Response {
         do {
             return try await next(request, context)
-        } catch where request.wantsPage {
+        } catch  where request.wantsPage {
             let error = SlipwayError(shown: error, logger: context.logger)
             return .page(ErrorView.html(error, user: context.caller.shownName), status: error.code.httpStatus)
         }

@@ -54,7 +54,9 @@ enum Spelled {
         return String(format: share < 0.1 && share > 0 ? "%.1f %%" : "%.0f %%", share * 100)
     }
 
-    static func milliseconds(_ value: Double) -> String { value < 1 ? String(format: "%.2f ms", value) : value < 100 ? String(format: "%.1f ms", value) : "\(count(Int64(value))) ms" }
+    static func milliseconds(_ value: Double) -> String {
+        value < 1 ? String(format: "%.2f ms", value) : value < 100 ? String(format: "%.1f ms", value) : "\(count(Int64(value))) ms"
+    }
 
     /// The two largest units: `2 d 4 h`, `35 s`.
     static func duration(_ value: Duration) -> String {
@@ -71,12 +73,13 @@ enum Spelled {
     /// One unit: `5 minutes`, for running text.
     static func roughly(_ value: Duration) -> String {
         let seconds = max(0, value.milliseconds / 1000)
-        let (amount, unit): (Int64, String) = switch seconds {
-        case ..<60: (seconds, "second")
-        case ..<3600: (seconds / 60, "minute")
-        case ..<172_800: (seconds / 3600, "hour")
-        default: (seconds / 86_400, "day")
-        }
+        let (amount, unit): (Int64, String) =
+            switch seconds {
+            case ..<60: (seconds, "second")
+            case ..<3600: (seconds / 60, "minute")
+            case ..<172_800: (seconds / 3600, "hour")
+            default: (seconds / 86_400, "day")
+            }
         return "\(amount) \(unit)\(amount == 1 ? "" : "s")"
     }
 

@@ -68,7 +68,9 @@ struct WhoamiCommand: AsyncParsableCommand {
         let me = try await connection.client().get("/api/v1/me", as: WireCaller.self)
         if connection.json { return try Output.json(me) }
         Output.line(me.principal + (me.administrator ? " (platform administrator)" : ""))
-        Output.table(["project", "environment", "role"], me.roles.map { [$0.project, $0.environment, $0.role] }, empty: "You hold no role yet; an admin can grant one: slipway role grant --help")
+        Output.table(
+            ["project", "environment", "role"], me.roles.map { [$0.project, $0.environment, $0.role] },
+            empty: "You hold no role yet; an admin can grant one: slipway role grant --help")
     }
 }
 

@@ -16,9 +16,11 @@ struct TokenList: AsyncParsableCommand {
     func run() async throws {
         let page = try await connection.client().get("/api/v1/tokens", as: WirePage<WireToken>.self)
         if connection.json { return try Output.json(page) }
-        Output.table(["id", "label", "project", "expires", ""], page.items.map {
-            [$0.id, $0.label, $0.project ?? "", $0.expiresAt, $0.revokedAt == nil ? "" : "revoked"]
-        }, empty: "You have no tokens. Make one: slipway token create LABEL")
+        Output.table(
+            ["id", "label", "project", "expires", ""],
+            page.items.map {
+                [$0.id, $0.label, $0.project ?? "", $0.expiresAt, $0.revokedAt == nil ? "" : "revoked"]
+            }, empty: "You have no tokens. Make one: slipway token create LABEL")
     }
 }
 

@@ -17,9 +17,11 @@ struct UserList: AsyncParsableCommand {
     func run() async throws {
         let page = try await connection.client().get("/api/v1/users", as: WirePage<WireUser>.self)
         if connection.json { return try Output.json(page) }
-        Output.table(["name", "full name", "e-mail", ""], page.items.map {
-            [$0.name, $0.fullName ?? "", ($0.emails ?? []).joined(separator: " "), $0.administrator == true ? "platform administrator" : ""]
-        }, empty: "Nobody yet.")
+        Output.table(
+            ["name", "full name", "e-mail", ""],
+            page.items.map {
+                [$0.name, $0.fullName ?? "", ($0.emails ?? []).joined(separator: " "), $0.administrator == true ? "platform administrator" : ""]
+            }, empty: "Nobody yet.")
     }
 }
 

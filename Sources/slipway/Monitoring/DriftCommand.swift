@@ -106,7 +106,8 @@ enum DriftText {
             Output.line()
             let names = Set(quality.metrics.map(\.name)).union(quality.baseline.map(\.name)).sorted()
             Output.table(
-                ["quality", "window", "training"], names.map { [$0, metric($0, quality.metrics), metric($0, quality.baseline)] }
+                ["quality", "window", "training"],
+                names.map { [$0, metric($0, quality.metrics), metric($0, quality.baseline)] }
                     + [["labels", "\(quality.labelled) of \(quality.rows)", ""]], empty: "")
         }
         Output.line()

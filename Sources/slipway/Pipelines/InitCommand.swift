@@ -24,7 +24,8 @@ struct InitCommand: AsyncParsableCommand {
             if made.status != 0 { Output.note("git init did not succeed: \(made.error)") }
         }
         for file in files { Output.line(file) }
-        Output.note("""
+        Output.note(
+            """
             Project '\(project)' is in \(target.path). Next:
               slipway project validate \(name ?? "")
               slipway run --local --input examples=FOLDER

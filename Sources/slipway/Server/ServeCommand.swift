@@ -41,7 +41,8 @@ struct ServeCommand: AsyncParsableCommand {
         try await Server(configuration).run { [data] notice in
             Output.note("Slipway \(Version.text) answers at \(notice.address)  (data in \(data))")
             guard let secret = notice.secret else { return }
-            Output.note("""
+            Output.note(
+                """
 
                 First start. This secret creates the first people, once; it also lies in \(data)/first-start-secret:
 
