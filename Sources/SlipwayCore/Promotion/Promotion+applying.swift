@@ -5,7 +5,7 @@ extension Promotion {
         var reasons = facts.freezes.map { freeze in
             SlipwayError.Reason(
                 "\(freeze.owner) froze \(freeze.slot.map { "slot '\($0)'" } ?? "project '\(freeze.project)'"): \(freeze.reason)",
-                remedy: freeze.expiresAt.map { "It ends at \($0.iso8601); " } ?? "" + "an operator may lift it: slipway freeze lift \(plan.environment.rawValue)/\(freeze.id)")
+                remedy: (freeze.expiresAt.map { "It ends at \($0.iso8601); " } ?? "") + "an operator may lift it: slipway freeze lift \(plan.environment.rawValue)/\(freeze.id)")
         }
         if let window = facts.policy.window, !window.isOpen(at: facts.now) {
             let next = window.nextOpening(after: facts.now).map(\.iso8601) ?? "unknown"

@@ -138,6 +138,12 @@ struct PromotionTableTests {
         #expect(throws: SlipwayError.self) { try promotion.handle(.apply, by: .user(UserName(unchecked: "oli")), facts: facts) }
         #expect(promotion.state == .approved)
         guard which < 2 else { return }
+        facts.freezes = facts.freezes.map {
+            var freeze = $0; freeze.expiresAt = Self.start + .seconds(60); return freeze
+        }
+        let remedies = promotion.closedReasons(facts).map(\.remedy).joined()
+        #expect(remedies.contains(which == 0 ? "slipway freeze lift prod/f" : "The next opening"))
+        if which == 0 { facts.freezes[0].expiresAt = nil }
         _ = try promotion.handle(.wait, by: .anonymous, facts: facts)
         #expect(promotion.state == .waiting)
         #expect((promotion.opensAt == nil) == (which == 0))
