@@ -12,6 +12,13 @@ public struct APIClient: Sendable {
     public let token: String?
     private let timeout: TimeAmount
 
+    /// A server that is not there is said at once; the shared client would knock for a minute and a half. Lives as long as the process.
+    private static let http: HTTPClient = {
+        var configuration = HTTPClient.Configuration.singletonConfiguration
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
     /// - Parameter base: such as `http://127.0.0.1:5080`, without a slash at the end.
     public init(base: String, token: String?, timeout: TimeAmount = .seconds(120)) {
         self.base = base.hasSuffix("/") ? String(base.dropLast()) : base
@@ -44,7 +51,7 @@ public struct APIClient: Sendable {
             request.headers.add(name: "Content-Type", value: contentType)
             request.body = body
         }
-        let response = try await HTTPClient.shared.execute(request, timeout: timeout)
+        let response = try await Self.http.execute(request, timeout: timeout)
         guard (200..<300).contains(response.status.code) else {
             let bytes = try await response.body.collect(upTo: 1 << 20)
             let data = Data(bytes.readableBytesView)

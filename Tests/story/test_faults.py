@@ -29,6 +29,12 @@ def test_port_in_use_says_what_to_do(fresh):
     assert str(port) in said and "--port" in said
 
 
+def test_no_server_is_said_at_once(fresh):
+    began = time.monotonic()
+    said = refusal(fresh, "whoami", "--server", f"http://127.0.0.1:{free_port()}")
+    assert "slipway serve" in said and time.monotonic() - began < 5
+
+
 def test_second_server_on_the_same_folder_says_what_to_do(fresh):
     fresh.start()
     said = refusal(fresh, "serve", "--data", str(fresh.data), "--port", str(free_port()))
@@ -45,7 +51,6 @@ def test_half_written_data_folder_is_finished_by_the_next_start(fresh, seeded):
         process.send_signal(signal.SIGKILL)
         process.wait()
     fresh.start()
-    Small(fresh, fresh.data.parent)
     assert fresh.secret()
     answer = requests.post(fresh.address + "/api/v1/bootstrap", json={"secret": "wrong", "project": "p", "people": []}, timeout=10)
     assert answer.status_code in (400, 401)
