@@ -14,7 +14,7 @@ extension APIClient {
         if let requestID { request.headers.add(name: "x-request-id", value: requestID) }
         request.headers.add(name: "Content-Type", value: contentType)
         request.body = .bytes(ByteBuffer(bytes: body))
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(120))
+        let response = try await Self.http.execute(request, timeout: .seconds(120))
         let data = Data(try await response.body.collect(upTo: 256 << 20).readableBytesView)
         if response.status == .ok { return data }
         if let error = try? WireCoder.decode(WireError.self, from: data) { throw error }  // else in MLflow's words

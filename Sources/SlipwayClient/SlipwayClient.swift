@@ -13,7 +13,7 @@ public struct APIClient: Sendable {
     private let timeout: TimeAmount
 
     /// A server that is not there is said at once; the shared client would knock for a minute and a half. Lives as long as the process.
-    private static let http: HTTPClient = {
+    static let http: HTTPClient = {
         var configuration = HTTPClient.Configuration.singletonConfiguration
         configuration.connectionPool.retryConnectionEstablishment = false
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
