@@ -25,7 +25,7 @@ clean-demo:  ## Stop the demo's server and throw its data away
 	@scripts/clean-demo.sh $(DATA)
 
 test: build  ## All tests: Swift, then the story end to end
-	@$(MAKE) --no-print-directory test-swift test-client test-story
+	@$(MAKE) --no-print-directory test-swift test-client test-story dist-test
 
 test-swift:
 	SLIPWAY_TEST_PYTHON=$(CURDIR)/.venv/bin/python swift test $(RELEASE) --skip-build
