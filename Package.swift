@@ -11,8 +11,10 @@ let strict: [SwiftSetting] = [
     .unsafeFlags(["-warnings-as-errors"]),
 ]
 
-func room(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
-    .target(name: name, dependencies: dependencies, path: path ?? "Sources/\(name)", swiftSettings: strict)
+/// - Parameter isTestable: tests look inside; in release, the one configuration of `make`, that has to be asked for.
+func room(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil, isTestable: Bool = false) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: path ?? "Sources/\(name)", swiftSettings: strict + (isTestable ? [.unsafeFlags(["-enable-testing"])] : []))
 }
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
@@ -85,12 +87,12 @@ let package = Package(
             [
                 "SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", logging, hummingbird, httpClient, nioCore, subprocess, system, lifecycle,
                 collections, nioPosix, nioHTTP1, httpTypes, unixSignals,
-            ]),
+            ], isTestable: true),
         room("Monitoring", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", logging, subprocess, system, lifecycle]),
 
         // Floor 4: edges.
         room("SlipwayHTTP", ["SlipwayCore", "Access", hummingbird, nioCore, httpTypes, logging]),
-        room("MLflowAPI", ["SlipwayCore", "SlipwayHTTP", "SlipwayBlobs", "Access", "Tracking", "Registry", hummingbird, nioCore, httpTypes, logging]),
+        room("MLflowAPI", ["SlipwayCore", "SlipwayHTTP", "SlipwayBlobs", "Access", "Tracking", "Registry", hummingbird, nioCore, httpTypes, logging], isTestable: true),
         room("SlipwayAPI", ["SlipwayCore", "SlipwayHTTP", "SlipwayWire", "SlipwayBlobs", hummingbird, httpClient, nioCore, httpTypes, logging, subprocess, system] + features),
         room("SlipwayWeb", ["SlipwayCore", "SlipwayHTTP", "SlipwayRuntime", hummingbird, nioCore, httpTypes, logging] + features),
 
