@@ -80,7 +80,8 @@ let package = Package(
         room("Tracking", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", logging]),
         room("Registry", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", logging]),
         room("Snapshots", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", yams, crypto, logging, lifecycle]),
-        room("Promotions", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", yams, crypto, logging, lifecycle, subprocess, system]),
+        room(
+            "Promotions", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", yams, crypto, logging, lifecycle, subprocess, system], isTestable: true),
         room("Pipelines", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", yams, crypto, logging, subprocess, system, lifecycle]),
         room(
             "Serving",
