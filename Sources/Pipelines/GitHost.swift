@@ -130,11 +130,15 @@ package final class GitHost: Sendable {
                 let writer = process.standardInputWriter
                 group.addTask {
                     do {
-                        for try await piece in body { _ = try await writer.write(piece) }
-                    } catch is SubprocessError {
-                        // Git has heard enough: it answers without reading the rest.
+                        do {
+                            for try await piece in body { _ = try await writer.write(piece) }
+                        } catch is SubprocessError {
+                            // Git has heard enough: it answers without reading the rest.
+                        }
+                        try await writer.finish()
+                    } catch is CancellationError {
+                        // Git has answered to its end before the end of the request was seen: nothing is missing.
                     }
-                    try await writer.finish()
                 }
                 var header = CGIHeader()
                 for try await piece in process.standardOutput {
