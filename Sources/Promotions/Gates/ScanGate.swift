@@ -40,7 +40,7 @@ package struct ScanGate: Gate {
         let tree = work.appending(path: "tree")
         let content = input.release.content
         let blobs = input.realm.blobs
-        defer { try? FileManager.default.removeItem(at: work) }  // what stays is swept with the next scan of nothing but disk space
+        defer { try? FileManager.default.removeItem(at: work) }  // what stays costs disk space only: each scan has a folder of its own
         try await offload { try blobs.materialise(blobs.manifest(content.modelDigest), at: model) }
         try await code.checkOut(content.commit, of: content.project, to: tree.path)
         return judge(try await scan(python, model: model, tree: tree))
