@@ -52,11 +52,11 @@ def pictures(server: "PassThrough") -> list[tuple[str, str | None, int, bool]]:
         ("board-dark", "/", 720, True),
         ("run", server.find("/stage/runs", r"/stage/runs/[0-9a-f]{32}", holding="training_loss"), 1500, False),
         ("execution", server.find("/stage/executions", r"/stage/executions/[0-9a-f]{12}"), 900, False),
-        ("promotion", server.find("/prod/promotions", r"/prod/promotions/[0-9a-f]{12}", last=True), 1500, False),
+        ("promotion", server.find("/prod/promotions", r"/prod/promotions/[0-9a-f]{12}"), 1400, False),
         ("promotion-blocked", server.find("/stage/promotions", r"/stage/promotions/[0-9a-f]{12}", holding="Nothing was changed."), 1300, False),
-        ("endpoint", f"/prod/endpoints/{SLOT}", 1700, False),
-        ("endpoint-dark", f"/prod/endpoints/{SLOT}", 1700, True),
-        ("history", f"/prod/slots/{SLOT}/history", 700, False),
+        ("endpoint", f"/prod/endpoints/{SLOT}", 1500, False),
+        ("endpoint-dark", f"/prod/endpoints/{SLOT}", 1500, True),
+        ("history", f"/prod/slots/{SLOT}/history", 520, False),
         ("dataset", server.find("/prod/data", r"/prod/data/[a-z-]+\?project=[a-z-]+"), 900, False),
         ("model", f"/prod/models/{SLOT}", 1000, False),
         ("audit", "/prod/audit", 900, False),
@@ -110,10 +110,10 @@ class PassThrough:
         except urllib.error.HTTPError:
             return False
 
-    def find(self, listing: str, pattern: str, holding: str | None = None, last: bool = False) -> str | None:
-        """The first (or last) page that the listing links to and that holds the text."""
+    def find(self, listing: str, pattern: str, holding: str | None = None) -> str | None:
+        """The first page that the listing links to and that holds the text."""
         links = list(dict.fromkeys(re.findall(f'href="({pattern})"', self.page(listing))))
-        for link in reversed(links) if last else links:
+        for link in links:
             if holding is None or holding in self.page(link):
                 return link
         return None
