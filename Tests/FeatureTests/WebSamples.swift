@@ -85,9 +85,9 @@ enum Sample {
         }
         return [
             made(.upstream, .pass, "Live in stage for 2 h, verified, not quarantined.", origin: .stage),
-            made(.metrics, .pass, "auc 0.7134 ≥ 0.65 on snapshot 5b2e81c0aa17.", producer: "ab34cd56ef78"),
-            made(.baseline, .pass, "auc 0.7134 against the champion's 0.7011, same snapshot.", producer: "ab34cd56ef78"),
-            made(.slices, .pass, "The weakest of 3 slices of origin is JFK with 0.7002 ≥ 0.60.", producer: "ab34cd56ef78"),
+            made(.metrics, .pass, "auc 0.7134 ≥ 0.65 on snapshot 5b2e81c0aa17.", producer: "execution:ab34cd56ef78"),
+            made(.baseline, .pass, "auc 0.7134 against the champion's 0.7011, same snapshot.", producer: "execution:ab34cd56ef78"),
+            made(.slices, .pass, "The weakest of 3 slices of origin is JFK with 0.7002 ≥ 0.60.", producer: "execution:ab34cd56ef78"),
             made(.contract, .pass, "Checks passed; signature compatible: 14 of 14 inputs unchanged."),
             made(.traceable, .pass, "Commit on the main line, tree clean, lock pinned, 9 files match their digests."),
             made(.scan, .pass, "1 pickle imports 6 names, all allowed; no secret in 14 files."),

@@ -47,6 +47,10 @@ enum PromotionChangeView {
         // Slices are the slices gate's matter; here they would drown the few numbers that matter.
         let shown = change.metrics.filter { !$0.key.hasPrefix("slice.") && !$0.key.hasPrefix("champion.") }.sorted { $0.key < $1.key }
         if shown.isEmpty { return nil }
+        if shown.allSatisfy({ $0.value.before == nil }) {
+            let rows = shown.map { name, metric -> [HTML] in ["\(name)", metric.after.map { "\(Spelled.number($0))" } ?? "–"] }
+            return Piece.part("Metrics", note: "as sealed; the gates below measured anew", Piece.table("Metrics", ["Metric", .number("Value")], rows))
+        }
         let rows = shown.map { name, metric -> [HTML] in
             let difference: HTML = if let before = metric.before, let after = metric.after { "\(Spelled.change(after - before))" } else { "" }
             return ["\(name)", metric.before.map { "\(Spelled.number($0))" } ?? "–", metric.after.map { "\(Spelled.number($0))" } ?? "–", difference]

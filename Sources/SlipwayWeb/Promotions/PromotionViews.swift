@@ -89,7 +89,8 @@ package enum PromotionView {
             let stale: HTML? = found.isStale(at: page.frame.now) ? " \(Piece.badge("stale", .watch))" : nil
             let remedy: HTML? = found.outcome == .pass || found.remedy.isEmpty ? nil : "<br><span class=\"remedy\">\(found.remedy)</span>"
             let from: HTML? = found.origin == page.frame.environment ? nil : " from \(found.origin.rawValue)"
-            let producer: HTML = found.producer.count == 12 ? Piece.id(found.producer, .execution(found.origin, found.producer)) : "\(found.producer)"
+            let execution = found.producer.hasPrefix("execution:") ? String(found.producer.dropFirst("execution:".count)) : nil
+            let producer: HTML = execution.map { "execution \(Piece.id($0, .execution(found.origin, $0)))" } ?? "\(found.producer)"
             return [
                 "<b>\(gate.rawValue)</b>", "\(outcome(found))\(stale)", mode ?? "", "\(found.summary)\(remedy)",
                 "\(page.frame.time(found.madeAt))<br><small>\(producer)\(from)</small>",
