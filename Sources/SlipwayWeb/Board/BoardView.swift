@@ -123,9 +123,11 @@ package enum BoardView {
         let drift: HTML? = health.drift.map { drift in
             drift.act > 0 ? Piece.badge("drift: act on \(drift.act)", .bad) : drift.watch > 0 ? Piece.badge("drift: watch \(drift.watch)", .watch) : Piece.badge("no drift", .good)
         }
-        return """
-            <p>\(state) \(drift)</p><p class="small">\(Spelled.count(health.requests)) requests · \(Spelled.count(health.errors)) errors · p95 \(Spelled.milliseconds(health.latencyP95))</p>
-            """
+        let traffic: HTML =
+            health.requests == 0
+            ? "nobody has asked it yet"
+            : "\(Spelled.count(health.requests)) requests · \(Spelled.count(health.errors)) errors · p95 \(Spelled.milliseconds(health.latencyP95))"
+        return "<p>\(state) \(drift)</p><p class=\"small\">\(traffic)</p>"
     }
 
     private static func people(_ place: BoardPage.Place) -> HTML {

@@ -26,7 +26,7 @@ enum BoardWords {
             text += " Its data '\(dataset.name)' is \(Spelled.roughly(now - dataset.at)) old, older than promised."
             if tone == .good { tone = .watch }
         }
-        let waiting = project.places.flatMap(\.open).count
+        let waiting = project.places.flatMap(\.open).count { $0.state == PromotionState.awaitingApproval.rawValue }
         if waiting > 0 { text += waiting == 1 ? " One change waits for a decision." : " \(waiting) changes wait for a decision." }
         let verdict =
             switch tone {

@@ -15,7 +15,9 @@ enum QualityView {
                         "No labels have arrived yet, so nobody knows how right the answers were. Send them by the key that requests carry:",
                         command: "slipway labels import labels.csv --slot \(page.frame.environment.rawValue)/\(page.slot.name.rawValue)"))
         }
-        let charts = shown.compactMap { key, title -> HTML? in
+        // Errors of a probability say nothing beside AUC and log loss; they are for models that predict a number.
+        let isClassifier = reports.contains { $0.quality?.metrics["auc"] != nil }
+        let charts = shown.filter { !isClassifier || ["auc", "log_loss"].contains($0.0) }.compactMap { key, title -> HTML? in
             guard reports.contains(where: { $0.quality?.metrics[key] != nil }) else { return nil }
             let points = reports.map { Chart.Point(x: Double($0.from.milliseconds), label: Window.name($0), values: [$0.quality?.metrics[key]]) }
             let baseline = reports.last?.quality?.baseline[key].map { (name: "training baseline", value: $0) }

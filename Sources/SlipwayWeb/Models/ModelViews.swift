@@ -25,12 +25,14 @@ package enum ModelView {
         let frame = page.frame
         let rows = page.versions.map { version -> [HTML] in
             let aliases = version.aliases.html { " <span class=\"branch\">\($0)</span>" }
-            let tags = version.tags.sorted { $0.key < $1.key }.map { key, value -> HTML in "<small>\(key) = \(String(value.prefix(80)))</small>" }
+            // What Slipway tagged itself stands in the column "From".
+            let tags = version.tags.filter { !$0.key.hasPrefix("slipway.") }.sorted { $0.key < $1.key }
+                .map { key, value -> HTML in "<small>\(key) = \(String(value.prefix(80)))</small>" }
             return [
                 "<b>v\(version.version)</b>\(aliases)", frame.time(version.createdAt), Piece.principal(version.user),
-                version.run.map { Piece.id($0, .run(frame.environment, $0)) } ?? "<small>\(String(version.source.prefix(80)))</small>",
+                origin(version, frame),
                 version.manifestDigest.map { Piece.id($0.rawValue) } ?? Piece.badge("outside Slipway", .watch),
-                "\(Spelled.size(bytes: version.sizeBytes)), \(Spelled.count(version.fileCount, "file"))", .joined(tags, by: "<br>"),
+                version.fileCount == 0 ? "" : "\(Spelled.size(bytes: version.sizeBytes)), \(Spelled.count(version.fileCount, "file"))", .joined(tags, by: "<br>"),
             ]
         }
         let table = Piece.table("Versions", ["Version", "Registered", "By", "From", "Bytes", "Size", "Tags"], rows)
@@ -39,6 +41,16 @@ package enum ModelView {
         return frame.page(
             page.model.name, kicker: "Registered model of \(page.model.project.rawValue)", in: .models,
             "\(about)\(list)\(page.versions.first.flatMap(signature))\(use(page))")
+    }
+
+    /// The run that made it here, or the release that brought it.
+    private static func origin(_ version: ModelVersion, _ frame: PageFrame) -> HTML {
+        if let run = version.run { return "run \(Piece.id(run, .run(frame.environment, run)))" }
+        if let release = version.tags["slipway.release"] {
+            let from: HTML? = version.tags["slipway.origin"].map { " from \($0)" }
+            return "release \(Piece.id(release, .release(frame.environment, release)))\(from)"
+        }
+        return "<small>\(String(version.source.prefix(80)))</small>"
     }
 
     private static func signature(_ version: ModelVersion) -> HTML? {

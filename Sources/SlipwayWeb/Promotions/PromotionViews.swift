@@ -30,7 +30,7 @@ package enum PromotionView {
             promotion.reasons.isEmpty
             ? nil
             : Piece.notice(
-                PromotionTone.tone(promotion.state.rawValue) == .bad ? .bad : .watch, headline(promotion), reasons: promotion.reasons)
+                promotion.state == .retired ? .idle : PromotionTone.tone(promotion.state.rawValue) == .bad ? .bad : .watch, headline(promotion), reasons: promotion.reasons)
         let model = page.release.map { "\($0.content.modelName) v\($0.modelVersion)" } ?? "release \(promotion.release.short)"
         let left = "\(PromotionChangeView.html(page))\(gates(page))" as HTML
         let right = "\(PromotionDecisionView.html(page))\(rollout(page))\(timeline(page))" as HTML
