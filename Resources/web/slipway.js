@@ -1,4 +1,4 @@
-// Draws the tables of `.chart` figures with dygraphs. Without it every page can be read: the tables stay as they are.
+// Draws the tables of `.chart` figures with dygraphs, and keeps what is going on up to date. Without it every page can be read.
 "use strict";
 
 const style = getComputedStyle(document.documentElement);
@@ -91,5 +91,74 @@ function draw(figure) {
 if (window.Dygraph) {
   // Its legend writes style attributes even when it shows nothing.
   Dygraph.PLUGINS = Dygraph.PLUGINS.filter((plugin) => plugin !== Dygraph.Plugins.Legend);
-  document.querySelectorAll(".chart").forEach(draw);
+  document.querySelectorAll(".chart:not([data-curves])").forEach(draw);
 }
+
+// --- Parts that change while a page is open: asked for again every `data-live` seconds, while somebody looks ---
+
+// What the reader has ticked, opened or stands on outlives the new text.
+function replaceLive(old, fresh) {
+  const ticked = new Set(Array.from(old.querySelectorAll("input:checked"), (box) => box.value));
+  const opened = new Set(Array.from(old.querySelectorAll("details[open][id]"), (part) => part.id));
+  const focus = old.contains(document.activeElement) ? document.activeElement : null;
+  const left = old.querySelector(".scroll")?.scrollLeft ?? 0;
+  fresh.querySelectorAll("input[type=checkbox]").forEach((box) => { box.checked = ticked.has(box.value); });
+  fresh.querySelectorAll("details[id]").forEach((part) => { part.open = part.open || opened.has(part.id); });
+  old.replaceWith(fresh);
+  const scroll = fresh.querySelector(".scroll");
+  if (scroll) scroll.scrollLeft = left;
+  if (focus) {
+    const same = Array.from(fresh.querySelectorAll(focus.tagName)).find((other) => (focus.value ? other.value === focus.value : other.href === focus.href));
+    same?.focus({ preventScroll: true });
+  }
+}
+
+async function refresh() {
+  const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+  // A session that ended leads elsewhere: the page stays as it was.
+  if (!answer.ok || answer.redirected) return false;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const old of document.querySelectorAll("[data-live]")) {
+    const fresh = page.getElementById(old.id);
+    if (!fresh) continue;
+    if (fresh.innerHTML !== old.innerHTML || fresh.dataset.live !== old.dataset.live) replaceLive(old, document.importNode(fresh, true));
+  }
+  document.dispatchEvent(new CustomEvent("slipway:live"));
+  countPicked();
+  return true;
+}
+
+function watch() {
+  const parts = Array.from(document.querySelectorAll("[data-live]"), (part) => Number(part.dataset.live));
+  if (!parts.length) return;
+  const wait = Math.max(1, Math.min(...parts)) * 1000;
+  setTimeout(async () => {
+    let more = true;
+    if (!document.hidden) more = await refresh().catch(() => true);
+    if (more) watch();
+  }, wait);
+}
+watch();
+
+// --- Rows to tick: a button says how many there are and waits until there are enough ---
+
+function countPicked() {
+  for (const form of document.querySelectorAll("form.picking")) {
+    const picked = form.querySelectorAll("tbody input:checked").length;
+    const button = form.querySelector("button[data-picked]");
+    button.disabled = picked < Number(button.dataset.picked);
+    form.querySelector(".picked").textContent = picked ? String(picked) : "the ticked";
+  }
+}
+let lastPicked = null;
+document.addEventListener("click", (event) => {
+  const box = event.target;
+  if (!(box instanceof HTMLInputElement) || box.type !== "checkbox" || !box.closest("form.picking tbody")) return;
+  // With the shift key everything between two boxes.
+  const boxes = Array.from(box.closest("tbody").querySelectorAll("input[type=checkbox]"));
+  const from = boxes.findIndex((other) => other.value === lastPicked), to = boxes.indexOf(box);
+  if (event.shiftKey && from >= 0) boxes.slice(Math.min(from, to), Math.max(from, to) + 1).forEach((other) => { other.checked = box.checked; });
+  lastPicked = box.value;
+});
+document.addEventListener("change", countPicked);
+countPicked();

@@ -17,6 +17,7 @@ extension House {
         SignInRoutes(access: foundations.access).add(to: router)
         BoardRoutes(rooms: rooms).add(to: router)
         ExecutionPageRoutes(rooms: rooms).add(to: router)
+        ExperimentPageRoutes(rooms: rooms).add(to: router)
         RunPageRoutes(rooms: rooms).add(to: router)
         DataPageRoutes(rooms: rooms).add(to: router)
         ModelPageRoutes(rooms: rooms).add(to: router)

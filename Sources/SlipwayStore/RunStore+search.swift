@@ -113,7 +113,7 @@ extension RunStore {
         return SearchPage(rows: try tx.all(statement, search.values).map(Self.run), limit: limit)
     }
 
-    private static let table = SearchSQL.Table(
+    static let table = SearchSQL.Table(
         columns: [
             "run_id": "r.id", "run_name": "r.name", "experiment_id": "CAST(r.experiment_id AS TEXT)", "user_id": "r.user_name", "status": "r.status",
             "artifact_uri": "r.artifact_root", "lifecycle_stage": "r.lifecycle", "start_time": "r.started_at_ms", "end_time": "r.ended_at_ms",

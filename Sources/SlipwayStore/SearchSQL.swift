@@ -107,6 +107,12 @@ struct SearchSQL {
 
     mutating func orderFinally(by fragment: String) { orders.append(fragment) }
 
+    /// Counts the rows that the conditions leave, up to `most`: a heading needs no more.
+    mutating func count(_ name: String, from: String, atMost most: Int) -> Statement {
+        let condition = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
+        return Statement(name, "SELECT COUNT(*) AS found FROM (SELECT 1 AS one FROM \(from)\(condition) LIMIT \(bind(.integer(most)))) counted")
+    }
+
     /// - Parameter select: `SELECT … FROM …`, without a condition.
     mutating func statement(_ name: String, select: String, limit: Int, offset: Int) -> Statement {
         let end = " LIMIT \(bind(.integer(limit))) OFFSET \(bind(.integer(offset)))"

@@ -46,9 +46,37 @@ extension Sample {
                         frame: frame(.stage), rows: [.init(run: runPage().run, experiment: "flight-delays", commit: commit("c3"), metrics: ["auc": 0.7134, "log_loss": 0.4707])],
                         older: nil, address: "http://h"))
             ),
+            (
+                "experiments",
+                ExperimentsView.html(
+                    ExperimentsPage(
+                        frame: frame(.dev), rows: [.init(experiment: experiment, activity: .init(runs: 10_000, running: 2, latest: ago(5)))], hasMore: true, address: "http://h"))
+            ),
+            ("experiments-none", ExperimentsView.html(ExperimentsPage(frame: frame(.dev), rows: [], named: "x'y", address: "http://h"))),
+            ("experiments-empty", ExperimentsView.html(ExperimentsPage(frame: frame(.stage), rows: [], address: "http://h"))),
+            ("run-table", RunTableView.html(runTable())),
+            ("run-table-empty", RunTableView.html(runTable(runs: 0))),
+            ("run-table-wrong", RunTableView.html(runTable(runs: 0, RunTableQuery(filter: "metrics.auc >"), error: .invalid("Invalid clause.", remedy: "Write it.")))),
             ("runs-empty", RunsView.html(RunsPage(frame: frame(.dev), rows: [], older: nil, address: "http://h"))),
             ("run", RunView.html(runPage())),
         ]
+    }
+
+    static let experiment = Experiment(
+        id: "3", name: "flight-delays", project: project, artifactLocation: "mlflow-artifacts:/3", lifecycle: .active, createdAt: ago(900_000), updatedAt: ago(5),
+        tags: ["mlflow.note.content": "Late by more than 15 minutes?"])
+
+    static func runTable(runs: Int = 3, _ query: RunTableQuery = RunTableQuery(), error: SlipwayError? = nil) -> RunTablePage {
+        let rows = (0..<runs).map { index in
+            var (run, details) = (runPage().run, runPage().details)
+            run.id = String(digest("row \(index)").rawValue.prefix(32))
+            run.status = index == 0 ? .running : .finished
+            details.params["learning_rate"] = "0.0\(index)"
+            return (run, details)
+        }
+        return RunTablePage(
+            frame: frame(.dev), experiment: experiment, query: query, runs: rows, found: runs == 0 ? 0 : 10_000,
+            keys: [.metric: ["auc", "log_loss"], .param: ["learning_rate", "max_iter"], .tag: ["mlflow.user"]], error: error, address: "http://h")
     }
 
     private static func assetPages() throws -> [(name: String, html: HTML)] {

@@ -34,7 +34,7 @@ package enum RunsView {
             <div class="empty"><p>No runs yet. Every MLflow client can write here; nothing new to install:</p>
             \(Piece.command("export MLFLOW_TRACKING_URI=\(page.address)/\(frame.environment.rawValue) MLFLOW_TRACKING_TOKEN=$(slipway token create laptop)"))</div>
             """
-        return frame.page("Runs", in: .runs, "\(rows.isEmpty ? empty : Piece.table("Runs", columns, rows))\(Piece.older(page.older))")
+        return frame.page("Runs", in: .experiments, "\(rows.isEmpty ? empty : Piece.table("Runs", columns, rows))\(Piece.older(page.older))")
     }
 }
 
@@ -60,7 +60,7 @@ package enum RunView {
         let left = "\(metrics(page))\(curves(page))\(pictures(page))" as HTML
         let right = "\(params(page))\(models(page))\(artifacts(page))\(inputs(page))\(tagList(page))" as HTML
         return frame.page(
-            run.name, kicker: "Run", badge: Piece.badge(run.status.rawValue.lowercased(), RunTone.tone(run.status)), in: .runs, hasCharts: !page.curves.isEmpty,
+            run.name, kicker: "Run", badge: Piece.badge(run.status.rawValue.lowercased(), RunTone.tone(run.status)), in: .experiments, hasCharts: !page.curves.isEmpty,
             "\(facts)<div class=\"columns\"><div>\(left)</div><div>\(right)</div></div>")
     }
 

@@ -47,7 +47,7 @@ extension Caller {
     /// The name in the page's corner, nil for nobody.
     var shownName: String? {
         switch principal {
-        case .anonymous: nil
+        case .anonymous: grants.isEmpty ? nil : Shell.nobody
         case .user(let name): name.rawValue
         case .service, .execution, .system: principal.raw
         }

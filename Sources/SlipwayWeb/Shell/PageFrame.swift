@@ -13,9 +13,9 @@ package struct PageFrame: Sendable {
     }
 
     /// A page of one of the environment's parts.
-    func page(_ title: String, kicker: String? = nil, badge: HTML? = nil, in section: Section, hasCharts: Bool = false, _ content: HTML) -> HTML {
+    func page(_ title: String, kicker: String? = nil, badge: HTML? = nil, in section: Section, hasCharts: Bool = false, scripts: [String] = [], _ content: HTML) -> HTML {
         ShellView.html(
-            Shell(title, kicker: kicker, badge: badge, environment: environment, section: section, user: user, hasCharts: hasCharts), content)
+            Shell(title, kicker: kicker, badge: badge, environment: environment, section: section, user: user, hasCharts: hasCharts, scripts: scripts), content)
     }
 
     func time(_ at: Timestamp) -> HTML { Piece.time(at, now: now) }

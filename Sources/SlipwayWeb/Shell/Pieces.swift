@@ -98,6 +98,22 @@ enum Piece {
         path.map { "<nav class=\"pager\" aria-label=\"More\"><a href=\"\($0)\">Older →</a></nav>" }
     }
 
+    /// Where in a long list one is, and the ways from there.
+    /// - Parameter total: as text: `10,000`, or `more than 10,000`.
+    static func pager(_ noun: String, from: Int, shown: Int, total: String?, newer: SitePath?, older: SitePath?) -> HTML {
+        let of: HTML? = total.map { " of \($0)" }
+        let range: HTML = shown == 0 ? "" : "<span class=\"range\">\(Spelled.count(from + 1))–\(Spelled.count(from + shown))\(of) \(noun)</span>"
+        let back: HTML? = newer.map { "<a rel=\"prev\" href=\"\($0)\">← Back</a>" }
+        let on: HTML? = older.map { "<a rel=\"next\" href=\"\($0)\">Further →</a>" }
+        return "<nav class=\"pager\" aria-label=\"Pages\">\(range)\(back)\(on)</nav>"
+    }
+
+    /// A box to tick. In a label of its own, so that the words can be clicked.
+    static func tick(_ name: String, _ value: String, isOn: Bool = false, _ words: HTML) -> HTML {
+        "<label class=\"tick\"><input type=\"checkbox\" name=\"\(name)\" value=\"\(value)\"\(isOn ? on : nil)>\(words)</label>"
+    }
+    private static let on: HTML = " checked"
+
     /// A short bar for a share of 0…1 beside its number.
     static func meter(_ share: Double, _ label: String) -> HTML {
         "<span class=\"meter\"><meter min=\"0\" max=\"1\" value=\"\(String(min(max(share, 0), 1)))\" aria-label=\"\(label)\"></meter>\(Spelled.percent(share))</span>"

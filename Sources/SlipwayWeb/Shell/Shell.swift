@@ -2,14 +2,14 @@ import SlipwayCore
 
 /// The parts of an environment that have a list of their own, in the order of the path of a change.
 package enum Section: String, Sendable, CaseIterable {
-    case executions, runs, data, models, releases, promotions, endpoints, audit
+    case executions, experiments, data, models, releases, promotions, endpoints, audit
 
     var title: String { rawValue.prefix(1).uppercased() + rawValue.dropFirst() }
 
     func path(_ environment: EnvironmentID) -> SitePath {
         switch self {
         case .executions: .executions(environment)
-        case .runs: .runs(environment)
+        case .experiments: .experiments(environment)
         case .data: .datasets(environment)
         case .models: .models(environment)
         case .releases: .releases(environment)
@@ -32,10 +32,12 @@ package struct Shell: Sendable {
     /// Nil on the sign-in page and when nobody is signed in.
     var user: String?
     var hasCharts = false
+    /// Further scripts among the assets: `filter.js`.
+    var scripts: [String] = []
 
     package init(
         _ title: String, kicker: String? = nil, badge: HTML? = nil, environment: EnvironmentID? = nil, section: Section? = nil, user: String?,
-        hasCharts: Bool = false
+        hasCharts: Bool = false, scripts: [String] = []
     ) {
         self.title = title
         self.kicker = kicker
@@ -44,7 +46,11 @@ package struct Shell: Sendable {
         self.section = section
         self.user = user
         self.hasCharts = hasCharts
+        self.scripts = scripts
     }
+
+    /// Who looks under `--anonymous dev`.
+    static let nobody = "anonymous"
 }
 
 enum ShellView {
@@ -66,6 +72,7 @@ enum ShellView {
             \(shell.hasCharts ? charts : nil)
             <link rel="stylesheet" href="\(SitePath.asset("slipway.css"))">
             <script src="\(SitePath.asset("slipway.js"))" defer></script>
+            \(shell.scripts.html { "<script src=\"\(SitePath.asset($0))\" defer></script>\n" })
             </head>
             <body>
             <a class="skip" href="#main">Skip to the content</a>
@@ -117,9 +124,10 @@ enum ShellView {
     private static func current(_ isCurrent: Bool) -> HTML { isCurrent ? " aria-current=\"page\"" : "" }
 
     private static func signedIn(_ user: String) -> HTML {
-        """
-        <form class="me" method="post" action="\(SitePath.signOut)"><span class="who">\(user)</span><button class="quiet">Sign out</button></form>
-        """
+        if user == Shell.nobody { return "<p class=\"me\"><a href=\"\(SitePath.signIn())\">Sign in</a></p>" }
+        return """
+            <form class="me" method="post" action="\(SitePath.signOut)"><span class="who">\(user)</span><button class="quiet">Sign out</button></form>
+            """
     }
 
     private static func heading(_ shell: Shell) -> HTML {

@@ -33,6 +33,21 @@ package struct SitePath: Sendable, Hashable {
     package static func signIn(next: SitePath? = nil) -> SitePath { SitePath(["sign-in"], query: [("next", next?.text)]) }
     package static func asset(_ name: String) -> SitePath { SitePath(["assets"] + name.split(separator: "/").map(String.init)) }
 
+    /// - Parameter named: a part of the name.
+    package static func experiments(_ environment: EnvironmentID, named text: String? = nil, from: Int = 0) -> SitePath {
+        SitePath([environment.rawValue, "experiments"], query: [("named", text), ("from", from > 0 ? String(from) : nil)])
+    }
+    package static func experiment(_ environment: EnvironmentID, _ id: String, _ fields: [(String, String?)] = []) -> SitePath {
+        SitePath([environment.rawValue, "experiments", id], query: fields)
+    }
+    /// Where the filter box asks for keys and values.
+    package static func completions(_ environment: EnvironmentID, experiment id: String) -> SitePath {
+        SitePath([environment.rawValue, "experiments", id, "complete"])
+    }
+    package static func compare(_ environment: EnvironmentID, runs: [String] = [], _ fields: [(String, String?)] = []) -> SitePath {
+        SitePath([environment.rawValue, "compare"], query: runs.map { ("run", $0) } + fields)
+    }
+
     package static func runs(_ environment: EnvironmentID, project: ProjectName? = nil, before: String? = nil) -> SitePath {
         SitePath([environment.rawValue, "runs"], query: [("project", project?.rawValue), ("before", before)])
     }
@@ -87,6 +102,10 @@ package enum SitePattern: String, Sendable, CaseIterable {
     case signIn = "sign-in"
     case signOut = "sign-out"
     case asset = "assets/**"
+    case experiments = "{env}/experiments"
+    case experiment = "{env}/experiments/{id}"
+    case completions = "{env}/experiments/{id}/complete"
+    case compare = "{env}/compare"
     case runs = "{env}/runs"
     case run = "{env}/runs/{id}"
     case runArtifact = "{env}/runs/{id}/artifact"
