@@ -125,7 +125,7 @@ let package = Package(
         .testTarget(
             name: "FeatureTests",
             dependencies: [
-                "SlipwayTestSupport", "SlipwayServer", "SlipwayWire", "SlipwayClient", "MLflowAPI", "SlipwayAPI", "SlipwayWeb", "SlipwayStore",
+                "SlipwayTestSupport", "SlipwaySQLite", "SlipwayServer", "SlipwayWire", "SlipwayClient", "MLflowAPI", "SlipwayAPI", "SlipwayWeb", "SlipwayStore",
                 hummingbird, hummingbirdTesting, httpClient, yams, crypto, nioCore, nioHTTP1, lifecycle,
             ] + features,
             swiftSettings: strict),

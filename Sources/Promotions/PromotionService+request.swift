@@ -110,11 +110,11 @@ extension PromotionService {
         guard let below else { return }
         let content = found.release.content
         let blobs = realm.blobs
-        let signature = try await offload { () throws -> JSONValue? in
+        let (manifest, signature) = try await offload { () throws -> (FileManifest, JSONValue?) in
             let manifest = try below.blobs.manifest(content.modelDigest)
             try blobs.copy(manifest, from: below.blobs)
             try blobs.copy(content.lockDigest, from: below.blobs)
-            return try blobs.signature(in: manifest)
+            return (manifest, try blobs.signature(in: manifest))
         }
         let now = clock.now
         let origin = "slipway:/\(below.environment.rawValue)/releases/\(found.release.id)"
@@ -124,7 +124,7 @@ extension PromotionService {
             let version = try RegistryStore(tx: tx).register(
                 model: content.modelName, project: content.project, source: .manifest(content.modelDigest, origin: origin),
                 tags: ["slipway.release": found.release.id.rawValue, "slipway.origin": below.environment.rawValue], at: now, by: caller.principal,
-                signature: signature)
+                signature: signature, files: manifest)
             var record = found.release
             record.modelVersion = version
             _ = try ReleaseStore(tx: tx).insert(record)

@@ -141,8 +141,10 @@ package struct BlobFolder: BlobReader {
     /// Removes the bytes unless somebody has stored or renewed them since `mark`.
     ///
     /// The file is moved away first and looked at then: who renews it before the move is seen, who comes after it stores the bytes anew.
-    /// - Returns: the bytes that came free, nil when they stay or were not there.
+    /// - Returns: the bytes that came free, nil when they stay (a backup holds them, too) or were not there.
     package func remove(_ digest: ContentDigest, unusedSince mark: Timestamp) throws -> Int64? {
+        guard let turn = try removalTurn() else { return nil }
+        defer { withExtendedLifetime(turn) {} }
         let place = place(of: digest)
         let aside = incoming.appending(path: "removed-\(UUID().uuidString)")
         guard rename(place.path, aside.path) == 0 else { return nil }

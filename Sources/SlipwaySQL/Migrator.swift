@@ -17,22 +17,35 @@ package struct Migration: Sendable {
 
 /// Brings a database to the newest schema when it is opened, so that nobody runs a migration by hand.
 package struct Migrator: Sendable {
-    let migrations: [Migration]
+    package let migrations: [Migration]
 
     package init(_ migrations: [Migration]) { self.migrations = migrations }
+
+    /// Names of the steps that a database has behind it; empty for a file without a schema.
+    package static func applied(_ database: any Database) async throws -> Set<String> {
+        try await database.write { tx in
+            try tx.script(createTable)
+            return Set(try tx.all(list).map { $0.text("name") })
+        }
+    }
+
+    /// Refuses a database that only a newer binary understands.
+    /// - Throws: `unavailable`, naming the step that is not known here.
+    package func refuseNewer(_ applied: some Collection<String>) throws {
+        let known = Set(migrations.map(\.name))
+        guard let newer = applied.filter({ !known.contains($0) }).min() else { return }
+        throw SlipwayError(
+            .unavailable, "The data folder was written by a newer Slipway: it has the schema step '\(newer)'.",
+            remedy: "Start the newer binary, or restore a backup made before the upgrade.")
+    }
 
     /// - Throws: `unavailable` when the database is newer than this binary, or a migration's text has changed.
     package func migrate(_ database: any Database, now: Timestamp) async throws {
         let migrations = migrations
         try await database.write { tx in
-            try tx.script("CREATE TABLE IF NOT EXISTS schema_migration (name TEXT PRIMARY KEY, checksum TEXT NOT NULL, applied_at_ms BIGINT NOT NULL);")
+            try tx.script(Self.createTable)
             let applied = Dictionary(uniqueKeysWithValues: try tx.all(Self.list).map { ($0.text("name"), $0.text("checksum")) })
-            let known = Set(migrations.map(\.name))
-            if let newer = applied.keys.filter({ !known.contains($0) }).sorted().first {
-                throw SlipwayError(
-                    .unavailable, "The data folder was written by a newer Slipway: it has the schema step '\(newer)'.",
-                    remedy: "Start the newer binary, or restore a backup made before the upgrade.")
-            }
+            try refuseNewer(applied.keys)
             for migration in migrations {
                 if let checksum = applied[migration.name] {
                     guard checksum == migration.checksum else {
@@ -48,6 +61,7 @@ package struct Migrator: Sendable {
         }
     }
 
+    private static let createTable = "CREATE TABLE IF NOT EXISTS schema_migration (name TEXT PRIMARY KEY, checksum TEXT NOT NULL, applied_at_ms BIGINT NOT NULL);"
     private static let list = Statement("migration.list", "SELECT name, checksum FROM schema_migration")
     private static let record = Statement(
         "migration.record", "INSERT INTO schema_migration (name, checksum, applied_at_ms) VALUES (:name, :checksum, :now)")

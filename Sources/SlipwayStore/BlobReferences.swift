@@ -1,3 +1,4 @@
+import Foundation
 import SlipwayBlobs
 import SlipwayCore
 import SlipwaySQL
@@ -30,9 +31,28 @@ package struct BlobReferences {
         return found
     }
 
+    /// Every digest that any text of the database holds and that has bytes here, with what manifests among them list.
+    /// - Parameter applied: names of the schema steps that the database has.
+    package func all(in blobs: BlobFolder, applied: Set<String>) throws -> Set<ContentDigest> {
+        var found: Set<ContentDigest> = []
+        for (table, column) in Self.textColumns(of: Migrations.realm.filter({ applied.contains($0.name) })) {
+            try tx.forEach(Statement("references.all.\(table)", "SELECT \(column) AS value FROM \(table) WHERE LENGTH(\(column)) >= 64"), [:]) { row in
+                for digest in Self.digests(in: row.optionalText("value") ?? "") where !found.contains(digest) && blobs.file(of: digest) != nil {
+                    found.insert(digest)
+                    for entry in try Self.manifest(digest, in: blobs)?.files ?? [] where blobs.file(of: entry.digest) != nil { found.insert(entry.digest) }
+                }
+            }
+        }
+        return found
+    }
+
     /// A manifest is JSON of moderate size; anything else that a row names is a file.
     private static func manifest(_ digest: ContentDigest, in blobs: BlobFolder) throws -> FileManifest? {
-        guard let size = try blobs.size(of: digest), size <= 64 << 20, try blobs.read(digest).starts(with: Array("{\"files\":".utf8)) else { return nil }
+        guard let file = blobs.file(of: digest), let size = try blobs.size(of: digest), size <= 64 << 20 else { return nil }
+        let start = Data("{\"files\":".utf8)
+        let handle = try FileHandle(forReadingFrom: file)
+        defer { try? handle.close() }  // it was only read
+        guard try handle.read(upToCount: start.count) == start else { return nil }
         return try? blobs.manifest(digest)  // a file that only begins like a manifest names nothing
     }
 

@@ -62,16 +62,18 @@ package struct RegistryStore {
     /// The registered model is made when it is missing. A version of a logged model inherits its signature.
     /// - Parameter signature: for sources other than logged models; see `signature(in:)` of the realm's blobs. When nil, that of another
     ///   version with the same files.
+    /// - Parameter files: what a `.manifest` source lists, for its size; else that of another version with the same files.
     /// - Throws: `conflict` when the model belongs to another project, `notFound` for an unknown logged model, `invalidArgument` when the source has no files.
     package func register(
         model name: String, project: ProjectName, source: ModelSource, tags: [String: String], at: Timestamp, by actor: Principal,
-        description: String? = nil, runLink: String? = nil, signature: JSONValue? = nil
+        description: String? = nil, runLink: String? = nil, signature: JSONValue? = nil, files: FileManifest? = nil
     ) throws -> Int {
         let model = try model(name) ?? create(model: name, project: project, at: at)
         guard model.project == project else {
             throw SlipwayError(.conflict, "The registered model '\(name)' belongs to project '\(model.project)'.", remedy: "Choose another name for the model.")
         }
-        let frozen = try freeze(source)
+        var frozen = try freeze(source)
+        if let files { (frozen.size, frozen.files) = (files.size, files.files.count) }
         try tx.run(Self.bumpVersion, ["no": .integer(model.number), "at": .integer(at.milliseconds)])
         let version = try tx.first(Self.lastVersion, ["no": .integer(model.number)])!.int("last_version")
         try tx.run(

@@ -13,6 +13,7 @@ import Foundation
         version: Version.text,
         groupedSubcommands: [
             CommandGroup(name: "Server", subcommands: [ServeCommand.self, DoctorCommand.self, GatewayCommand.self]),
+            CommandGroup(name: "Keeping", subcommands: [BackupCommand.self, RestoreCommand.self, UpgradeCommand.self]),
             CommandGroup(name: "Tracking", subcommands: [RunCommand.self, ModelCommand.self]),
             CommandGroup(name: "Serving", subcommands: [EndpointCommand.self]),
             CommandGroup(

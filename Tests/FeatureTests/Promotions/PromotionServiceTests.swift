@@ -161,6 +161,8 @@ struct PromotionServiceTests {
         #expect(record?.content == release.content)
         #expect(version?.manifestDigest == release.content.modelDigest)
         #expect(version?.signature != nil)
+        let manifest = try stage.blobs.manifest(release.content.modelDigest)
+        #expect(version?.sizeBytes == manifest.size && version?.fileCount == manifest.files.count && manifest.files.count > 0)
         #expect(try stage.blobs.firstDamage(in: stage.blobs.manifest(release.content.modelDigest)) == nil)
         #expect(try stage.blobs.verify(release.content.lockDigest))
         #expect(stage.blobs.file(of: release.content.snapshots["flights"]!) == nil)
