@@ -69,9 +69,9 @@ struct ArtifactRoutes: Sendable {
     @Sendable private func ofVersion(_ request: Request, context: SlipwayContext) async throws -> Response {
         let fields = try await Fields(request, context: context)
         let version = try await realm.registry.version(fields.version(), of: fields.required("name"), by: context.caller)
-        guard version.artifactRoot.hasPrefix(ArtifactRoot.scheme) else { throw SlipwayError.notFound("The files of this version lie outside Slipway.") }
-        let root = version.artifactRoot.dropFirst(ArtifactRoot.scheme.count)
-        let file = try await tracking.artifact("\(root)/\(ArtifactPath.checked(fields.required("path")))", by: context.caller)
+        guard let root = ArtifactRoot.proxiedPath(of: version.artifactRoot) else { throw SlipwayError.notFound("The files of this version lie outside Slipway.") }
+        let below = try ArtifactPath.checked(fields.required("path"))
+        let file = try await tracking.artifact(root.isEmpty ? below : "\(root)/\(below)", by: context.caller)
         return try await FileReply.send(file, for: request, context: context)
     }
 
@@ -79,9 +79,8 @@ struct ArtifactRoutes: Sendable {
     @Sendable private func uploadToRun(_ request: Request, context: SlipwayContext) async throws -> Response {
         let fields = Fields(Fields.query(request.uri.query ?? ""), isQuery: true)
         let run = try await tracking.run(fields.runID(), by: context.caller).run
-        guard run.artifactRoot.hasPrefix(ArtifactRoot.scheme) else { throw SlipwayError.invalid("The run keeps its artifacts outside Slipway.") }
-        let path = try "\(run.artifactRoot.dropFirst(ArtifactRoot.scheme.count))/\(ArtifactPath.checked(fields.required("path")))"
-        try await tracking.upload(path, pieces: request.body.map { Array($0.readableBytesView) }, by: context.caller)
+        let path = try ArtifactPath.checked(fields.required("path"))
+        try await tracking.upload(path, ofRun: run.id, pieces: request.body.map { Array($0.readableBytesView) }, by: context.caller)
         return JSON.empty.response
     }
 
@@ -118,8 +117,8 @@ enum ArtifactPath {
 enum FileReply {
     static func send(_ file: ArtifactFile, for request: Request, context: SlipwayContext) async throws -> Response {
         var headers: HTTPFields = [
-            .contentType: type(of: file.name), .acceptRanges: "bytes", .eTag: "\"\(file.digest.rawValue)\"",
-            .contentDisposition: "attachment; filename*=UTF-8''\(file.name.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "file")",
+            .contentType: type(of: file.name), .acceptRanges: "bytes", .eTag: "\"\(file.tag)\"",
+            .contentDisposition: disposition(file.name),
         ]
         headers[HTTPField.Name("X-Content-Type-Options")!] = "nosniff"
         let io = FileIO()
@@ -137,8 +136,14 @@ enum FileReply {
         }
     }
 
+    private static func disposition(_ name: String) -> String {
+        let isToken = !name.isEmpty && name.utf8.allSatisfy { (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || [45, 46, 95].contains($0) }
+        if isToken { return "attachment; filename=\(name)" }
+        return "attachment; filename*=UTF-8''\(name.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "file")"
+    }
+
     private static func type(of name: String) -> String {
-        if name == MLmodelFile.name { return "text/plain; charset=utf-8" }
+        if name.lowercased() == MLmodelFile.name.lowercased() || name.lowercased() == "mlproject" { return "text/plain; charset=utf-8" }
         return types[name.split(separator: ".").last.map { $0.lowercased() } ?? ""] ?? "application/octet-stream"
     }
 

@@ -33,12 +33,14 @@ extension ExecutionDriver {
     private func seal(
         _ execution: Execution, _ file: ProjectFile, _ model: ProjectFile.Model, _ metrics: [String: Double]
     ) async throws -> (ExecutionMachine, ExecutionEffect) {
-        let (logged, manifest) = try await realm.database.read { tx -> (LoggedModel, FileManifest) in
+        let logged = try await realm.database.read { tx -> LoggedModel in
             guard let logged = try LoggedModelStore(tx: tx).newest(ofRun: execution.run) else {
                 throw SlipwayError.notFound("No version was registered: the run has logged no model.", remedy: "Log it in a step: mlflow.sklearn.log_model(model, name=\"model\")")
             }
-            return (logged, try ArtifactStore(tx: tx).manifest(under: logged.artifactRoot))
+            return logged
         }
+        try await realm.takeIn(logged.artifactRoot, at: service.clock.now)
+        let manifest = try await realm.database.read { tx in try ArtifactStore(tx: tx).manifest(under: logged.artifactRoot) }
         let blobs = realm.blobs
         let modelDigest = try await offload { try blobs.put(manifest) }
         let content = try await content(execution, file, model, modelDigest)

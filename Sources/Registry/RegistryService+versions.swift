@@ -1,3 +1,4 @@
+import Foundation
 import SlipwayBlobs
 import SlipwayCore
 import SlipwaySQL
@@ -31,12 +32,16 @@ extension RegistryService {
         try RegistryRules.checkName(new.name)
         for (key, value) in new.tags { try RegistryRules.checkTag(key, value) }
         let environment = environment
-        let (source, manifest) = try await realm.database.read { tx -> (ModelSource, FileManifest?) in
+        let places = realm.places
+        let source = try await realm.database.read { tx -> ModelSource in
             let model = try RegistryStore(tx: tx).existing(new.name)
             try caller.require(.registerModel, project: model.project, environment: environment)
-            let source = try SourceResolver(tx: tx, environment: environment, caller: caller).resolve(new)
-            return (source, try RegistryStore(tx: tx).files(of: source))
+            return try SourceResolver(tx: tx, environment: environment, places: places, caller: caller).resolve(new)
         }
+        if let place = try await realm.database.read({ tx in try RegistryStore(tx: tx).place(of: source) }) {
+            try await realm.takeIn(place.root, path: place.path, at: clock.now)
+        }
+        let manifest = try await realm.database.read { tx in try RegistryStore(tx: tx).files(of: source) }
         var signature: JSONValue?
         if let manifest {
             let blobs = realm.blobs
@@ -158,6 +163,7 @@ extension RegistryService {
 struct SourceResolver {
     let tx: any Transaction
     let environment: EnvironmentID
+    let places: ArtifactPlaces
     let caller: Caller
 
     func resolve(_ new: NewModelVersion) throws -> ModelSource {
@@ -166,9 +172,9 @@ struct SourceResolver {
         guard !source.lowercased().replacing("%2e", with: ".").split(separator: "/").contains("..") else { throw invalid(source, "it climbs out of its folder") }
         if source.hasPrefix("models:/") { return try model(source, new) }
         if source.hasPrefix("runs:/") { return try run(source, new) }
-        if source.hasPrefix(ArtifactRoot.scheme) { return try proxied(source, new) }
+        if ArtifactRoot.proxiedPath(of: source) != nil { return try proxied(source, new) }
         if let id = new.loggedModel { return .loggedModel(try readable(loggedModel: id).id, run: new.run) }
-        guard source.contains("://"), !source.hasPrefix("file:") else { throw invalid(source, "a local path is not kept by Slipway") }
+        if let local = ArtifactPlaces.localPath(of: source) { return try self.local(source, at: local.standardizedFileURL.path, new) }
         guard environment == .dev else { throw invalid(source, "in \(environment.rawValue) a version's files must be kept by Slipway") }
         return .outside(uri: source, run: new.run)
     }
@@ -201,7 +207,7 @@ struct SourceResolver {
         if let run = new.run, run != id { throw invalid(source, "run_id is '\(run.prefix(80))'") }
         let found = try readable(run: id)
         try RelativePath.check(path)
-        if try ArtifactStore(tx: tx).list(path, under: found.artifactRoot).isEmpty {
+        if try isEmpty(path, under: found.artifactRoot) {
             // Since MLflow 3 the run's models are logged models of that name.
             let links = try RunStore(tx: tx).details(of: [found])[found.number]?.outputs ?? []
             let models = try links.reversed().compactMap { try LoggedModelStore(tx: tx).model($0.model) }
@@ -210,8 +216,30 @@ struct SourceResolver {
         return .artifacts(root: found.artifactRoot, path: path, uri: source, run: id, model: new.loggedModel)
     }
 
+    private func isEmpty(_ path: String, under root: String) throws -> Bool {
+        if let plain = places.plain(at: root, path: path), try plain.folder.entry(plain.path) != nil { return false }
+        return try ArtifactStore(tx: tx).list(path, under: root).isEmpty
+    }
+
+    /// A path on this machine must lie among the artifacts of the run or logged model that the caller names.
+    private func local(_ source: String, at path: String, _ new: NewModelVersion) throws -> ModelSource {
+        var roots: [String] = []
+        if let id = new.loggedModel { roots.append(try readable(loggedModel: id).artifactRoot) }
+        if let id = new.run { roots.append(try readable(run: id).artifactRoot) }
+        for root in roots {
+            guard let base = ArtifactPlaces.localPath(of: root)?.standardizedFileURL.path, path == base || path.hasPrefix(base + "/") else { continue }
+            let below = path == base ? nil : String(path.dropFirst(base.count + 1))
+            guard places.plain(at: root) != nil else { return .outside(uri: source, run: new.run) }
+            return .artifacts(root: root, path: below, uri: source, run: new.run, model: new.loggedModel)
+        }
+        throw invalid(source, "a local source must lie among the artifacts of the run or logged model that is named with it")
+    }
+
     private func proxied(_ source: String, _ new: NewModelVersion) throws -> ModelSource {
-        guard let place = try ArtifactStore(tx: tx).place(ofAddress: source) else { throw invalid(source, "nothing is kept there") }
+        guard let place = try ArtifactStore(tx: tx).place(ofAddress: source) else {
+            guard places.destination != nil, new.run == nil, new.loggedModel == nil else { throw invalid(source, "nothing is kept there") }
+            return .outside(uri: source, run: nil)
+        }
         try caller.require(.readMetadata, project: place.project, environment: environment)
         switch place {
         case .frozen(let version, nil):
@@ -252,6 +280,15 @@ struct SourceResolver {
 }
 
 extension RegistryStore {
+    /// Where the files lie that `register` would freeze; nil when they lie outside or are frozen already.
+    func place(of source: ModelSource) throws -> (root: String, path: String?)? {
+        switch source {
+        case .loggedModel(let id, _): try loggedModelRoot(id).map { ($0, nil) }
+        case .artifacts(let root, let path, _, _, _): (root, path)
+        case .manifest, .outside: nil
+        }
+    }
+
     /// The files that `register` would freeze; nil when they lie outside or their manifest is stored already.
     func files(of source: ModelSource) throws -> FileManifest? {
         switch source {

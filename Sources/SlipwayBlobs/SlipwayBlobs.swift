@@ -214,14 +214,14 @@ func forEachPiece(of file: URL, _ body: (Data) throws -> Void) throws {
     try handle.close()
 }
 
-private func flushFolder(_ folder: URL) throws {
+func flushFolder(_ folder: URL) throws {
     let descriptor = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw storageError("open", folder) }
     defer { close(descriptor) }
     guard fsync(descriptor) == 0 else { throw storageError("flush", folder) }
 }
 
-private func storageError(_ verb: String, _ file: URL) -> SlipwayError {
+func storageError(_ verb: String, _ file: URL) -> SlipwayError {
     SlipwayError(
         .unavailable, "Cannot \(verb) '\(file.lastPathComponent)' in the data folder: \(String(cString: strerror(errno))).",
         remedy: "See that the disk has room and the folder is writable; nothing was changed.")

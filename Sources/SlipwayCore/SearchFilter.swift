@@ -1,5 +1,7 @@
-/// A filter of MLflow's search language: clauses joined by AND, each `identifier comparator value`. There is no OR, no NOT, no parenthesis
-/// around clauses. Which identifiers exist, and how they may be compared, depends on what is searched (`SearchSubject`).
+/// A filter of MLflow's search language, and of a superset of it: clauses `identifier comparator value` joined by AND as in MLflow, and also by
+/// OR, negated by NOT, grouped by parentheses. Which identifiers exist, and how they may be compared, depends on what is searched (`SearchSubject`).
+///
+/// NOT is what logic says: `NOT params.depth = '3'` holds for runs without that param, where `params.depth != '3'` asks for one that differs.
 package struct SearchFilter: Sendable, Hashable {
     package struct Clause: Sendable, Hashable {
         package var entity: SearchEntity
@@ -15,17 +17,46 @@ package struct SearchFilter: Sendable, Hashable {
         }
     }
 
-    package var clauses: [Clause]
+    package indirect enum Expression: Sendable, Hashable {
+        case clause(Clause)
+        case all([Expression])
+        case any([Expression])
+        case not(Expression)
 
-    package init(clauses: [Clause] = []) { self.clauses = clauses }
+        /// Every clause, wherever it stands.
+        package var clauses: [Clause] {
+            switch self {
+            case .clause(let clause): [clause]
+            case .all(let parts), .any(let parts): parts.flatMap(\.clauses)
+            case .not(let part): part.clauses
+            }
+        }
+    }
+
+    package var expression: Expression
+
+    package init(_ expression: Expression) { self.expression = expression }
+
+    package init(clauses: [Clause] = []) { expression = .all(clauses.map { .clause($0) }) }
 
     /// - Throws: `invalidArgument` that quotes the clause.
     package init(parsing text: String, for subject: SearchSubject) throws {
         var parser = SearchParser(text: text, subject: subject)
-        self.init(clauses: try parser.filter())
+        self.init(try parser.filter())
+    }
+
+    /// What has to hold one by one: the parts of a conjunction, else the whole.
+    package var conjuncts: [Expression] {
+        if case .all(let parts) = expression { parts } else { [expression] }
+    }
+
+    /// The clauses among the conjuncts.
+    package var clauses: [Clause] {
+        conjuncts.compactMap { part in if case .clause(let clause) = part { clause } else { nil } }
     }
 
     package static let clausesMax = 100
+    package static let depthMax = 32
 }
 
 package struct SearchOrder: Sendable, Hashable {
@@ -78,6 +109,7 @@ package enum SearchValue: Sendable, Hashable {
     case text(String)
     case number(Double)
     case texts([String])
+    case numbers([Double])
 }
 
 /// What is searched: its attributes with their types, its entities, and which comparisons they allow.
@@ -98,6 +130,10 @@ package struct SearchSubject: Sendable {
     package var ordersByEntities: Bool
     package var orderAliases: [String: String] = [:]
     package var unorderable: Set<String> = []
+    /// How MLflow begins the message for a filter that it cannot read; its clients look at it.
+    package var complaint = "Invalid clause(s) in filter string"
+    /// Likewise for an order's key.
+    package var saysOrderKey = false
 
     private static let plain = Kind.text(isIn: false, isNull: false)
     private static let listed = Kind.text(isIn: true, isNull: false)
@@ -106,8 +142,7 @@ package struct SearchSubject: Sendable {
     package static let runs = SearchSubject(
         name: "runs",
         attributes: [
-            "run_id": listed, "run_name": plain, "experiment_id": plain, "user_id": plain, "status": plain, "artifact_uri": plain,
-            "lifecycle_stage": plain, "start_time": .number, "end_time": .number,
+            "run_id": listed, "run_name": plain, "user_id": plain, "status": plain, "artifact_uri": plain, "start_time": .number, "end_time": .number,
         ],
         aliases: ["run name": "run_name", "Run name": "run_name", "Run Name": "run_name", "created": "start_time", "Created": "start_time"],
         entities: [.metric: .number, .param: nullable, .tag: nullable, .dataset: listed], ordersByEntities: true)
@@ -119,7 +154,8 @@ package struct SearchSubject: Sendable {
 
     package static let registeredModels = SearchSubject(
         name: "registered models", attributes: ["name": plain, "creation_timestamp": .number, "last_updated_timestamp": .number], aliases: [:],
-        entities: [.tag: plain], ordersByEntities: false, orderAliases: ["timestamp": "last_updated_timestamp"])
+        entities: [.tag: plain], ordersByEntities: false, orderAliases: ["timestamp": "last_updated_timestamp"],
+        unorderable: ["creation_timestamp"], saysOrderKey: true)
 
     package static let modelVersions = SearchSubject(
         name: "model versions",
@@ -137,7 +173,7 @@ package struct SearchSubject: Sendable {
             "last_updated_timestamp": .number,
         ],
         aliases: ["creation_time": "creation_timestamp", "last_updated_time": "last_updated_timestamp"],
-        entities: [.metric: .number, .param: nullable, .tag: nullable], ordersByEntities: true)
+        entities: [.metric: .number, .param: nullable, .tag: nullable], ordersByEntities: true, complaint: "Invalid filter string")
 
     static let datasetKeys: Set<String> = ["name", "digest", "context"]
 }

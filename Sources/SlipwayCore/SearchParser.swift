@@ -1,7 +1,10 @@
-/// Reads MLflow's search language over the characters of one filter. The grammar:
+/// Reads the search language over the characters of one filter. The grammar:
 ///
-///     filter     = [clause *("AND" clause)]
-///     clause     = identifier (comparator literal / ["NOT"] "IN" "(" string *("," string) ")" / "IS" ["NOT"] "NULL")
+///     filter     = [either]
+///     either     = both *("OR" both)
+///     both       = one *("AND" one)
+///     one        = "NOT" one / "(" either ")" / clause
+///     clause     = identifier (comparator literal / ["NOT"] "IN" "(" literal *("," literal) [","] ")" / "IS" ["NOT"] "NULL")
 ///     identifier = [entity "."] (word / quoted)
 ///     order      = identifier ["ASC" / "DESC"]
 struct SearchParser {
@@ -10,6 +13,8 @@ struct SearchParser {
     private var tokens: [Token] = []
     private var lexError: SlipwayError?
     private var position = 0
+    private var depth = 0
+    private var clauseCount = 0
 
     private struct Token: Equatable {
         enum Kind: Equatable { case word, backquoted, quoted(Character), number, symbol }
@@ -33,18 +38,47 @@ struct SearchParser {
 
     // MARK: Grammar
 
-    mutating func filter() throws -> [SearchFilter.Clause] {
+    mutating func filter() throws -> SearchFilter.Expression {
         if let lexError { throw lexError }
-        guard !tokens.isEmpty else { return [] }
-        var clauses: [SearchFilter.Clause] = []
-        while true {
-            clauses.append(try clause())
-            guard clauses.count <= SearchFilter.clausesMax else {
-                throw SlipwayError.invalid("The filter has more than \(SearchFilter.clausesMax) clauses.", remedy: "Split the search.")
-            }
-            if position == tokens.count { return clauses }
-            guard takeWord("AND") else { throw wrong("expected AND before '\(tokens[position].text.prefix(80))'") }
+        guard !tokens.isEmpty else { return .all([]) }
+        let expression = try either()
+        guard position == tokens.count else { throw wrong("expected AND or OR before '\(tokens[position].text.prefix(80))'") }
+        if case .clause = expression { return .all([expression]) }
+        return expression
+    }
+
+    private mutating func either() throws -> SearchFilter.Expression {
+        depth += 1
+        defer { depth -= 1 }
+        guard depth <= SearchFilter.depthMax else { throw SlipwayError.invalid("The filter nests deeper than \(SearchFilter.depthMax) levels.", remedy: "Write it flatter.") }
+        var parts = [try both()]
+        while takeWord("OR") { parts.append(try both()) }
+        return parts.count == 1 ? parts[0] : .any(parts)
+    }
+
+    private mutating func both() throws -> SearchFilter.Expression {
+        var parts = [try one()]
+        while takeWord("AND") { parts.append(try one()) }
+        return parts.count == 1 ? parts[0] : .all(parts)
+    }
+
+    private mutating func one() throws -> SearchFilter.Expression {
+        if takeWord("NOT") {
+            depth += 1
+            defer { depth -= 1 }
+            guard depth <= SearchFilter.depthMax else { throw wrong("too many NOTs") }
+            return .not(try one())
         }
+        if takeSymbol("(") {
+            let expression = try either()
+            guard takeSymbol(")") else { throw wrong("a parenthesis is not closed") }
+            return expression
+        }
+        clauseCount += 1
+        guard clauseCount <= SearchFilter.clausesMax else {
+            throw SlipwayError.invalid("The filter has more than \(SearchFilter.clausesMax) clauses.", remedy: "Split the search.")
+        }
+        return .clause(try clause())
     }
 
     mutating func order() throws -> SearchOrder {
@@ -58,7 +92,7 @@ struct SearchParser {
         }
         switch entity {
         case .attribute:
-            guard subject.attributes[key] != nil, !subject.unorderable.contains(key) else { throw unknownAttribute(key, "Invalid order_by") }
+            guard subject.attributes[key] != nil, !subject.unorderable.contains(key) else { throw unknownAttribute(key, isOrder: true) }
         case .dataset: throw SlipwayError.invalid("Invalid order_by entity 'dataset'.", remedy: "Order by metrics, params, tags or attributes.")
         case .metric, .param, .tag:
             guard subject.ordersByEntities else { throw SlipwayError.invalid("Invalid order_by clause '\(text.prefix(200))'.") }
@@ -68,74 +102,117 @@ struct SearchParser {
 
     private mutating func clause() throws -> SearchFilter.Clause {
         let (entity, key) = try identifier(isOrder: false)
-        let kind: SearchSubject.Kind
+        let kind = try kind(of: entity, key)
+        let comparator = try comparator()
+        try check(comparator, kind, entity, key)
+        return .init(entity: entity, key: key, comparator: comparator, value: try value(for: comparator, kind, entity, key))
+    }
+
+    private func kind(of entity: SearchEntity, _ key: String) throws -> SearchSubject.Kind {
         switch entity {
         case .attribute:
-            guard let found = subject.attributes[key] else { throw unknownAttribute(key, "Invalid attribute key") }
-            kind = found
-        case .dataset:
-            guard SearchSubject.datasetKeys.contains(key) else {
-                throw SlipwayError.invalid("Invalid dataset key '\(key.prefix(80))' in filter string.", remedy: "Datasets have name, digest and context.")
-            }
-            fallthrough
+            guard let found = subject.attributes[key] else { throw unknownAttribute(key, isOrder: false) }
+            return found
+        case .dataset where !SearchSubject.datasetKeys.contains(key):
+            throw SlipwayError.invalid("Invalid dataset key '\(key.prefix(80))' specified.", remedy: "Datasets have name, digest and context.")
         default:
-            guard let found = subject.entities[entity] else {
-                throw SlipwayError.invalid("Invalid entity type '\(entity.rawValue)' in a search of \(subject.name).")
-            }
-            kind = found
+            guard let found = subject.entities[entity] else { throw SlipwayError.invalid("Invalid entity type '\(entity.rawValue)' in a search of \(subject.name).") }
+            return found
         }
-        let comparator = try comparator()
-        try check(comparator, kind, key)
-        return .init(entity: entity, key: key, comparator: comparator, value: try value(for: comparator, kind, key))
     }
 
-    private func check(_ comparator: SearchComparator, _ kind: SearchSubject.Kind, _ key: String) throws {
+    private static let numeric: Set<SearchComparator> = [.equal, .notEqual, .greater, .greaterOrEqual, .less, .lessOrEqual, .isIn, .isNotIn]
+    private static let textual: Set<SearchComparator> = [.equal, .notEqual, .like, .iLike]
+
+    private func check(_ comparator: SearchComparator, _ kind: SearchSubject.Kind, _ entity: SearchEntity, _ key: String) throws {
+        let isNullTest = comparator == .isNull || comparator == .isNotNull
         let isAllowed: Bool
-        switch (kind, comparator) {
-        case (.number, .equal), (.number, .notEqual), (.number, .greater), (.number, .greaterOrEqual), (.number, .less), (.number, .lessOrEqual): isAllowed = true
-        case (.number, _): isAllowed = false
-        case (.text, .equal), (.text, .notEqual), (.text, .like), (.text, .iLike): isAllowed = true
-        case (.text(let isIn, _), .isIn), (.text(let isIn, _), .isNotIn): isAllowed = isIn
-        case (.text(_, let isNull), .isNull), (.text(_, let isNull), .isNotNull): isAllowed = isNull
-        case (.text, _): isAllowed = false
+        switch kind {
+        case .number: isAllowed = Self.numeric.contains(comparator)
+        case .text(_, true) where isNullTest: isAllowed = true
+        // A param may hold a number; whether it is meant as one, the literal says.
+        case .text where entity == .param && isNumeric(at: position): isAllowed = Self.numeric.contains(comparator)
+        case .text(let isIn, _): isAllowed = Self.textual.contains(comparator) || (isIn && (comparator == .isIn || comparator == .isNotIn))
         }
-        guard isAllowed else {
-            throw SlipwayError.invalid("Invalid comparator '\(comparator.rawValue)' for '\(key.prefix(80))' in filter string: \(text.prefix(200))")
+        if isAllowed { return }
+        if isNullTest, subject.entities.values.contains(.text(isIn: false, isNull: true)) {
+            let nullable = subject.entities[.param] == nil ? "tags" : "tags and params"
+            throw SlipwayError.invalid("IS NULL / IS NOT NULL is only supported for \(nullable), not for '\(key.prefix(80))': \(text.prefix(200))")
         }
+        throw SlipwayError.invalid(
+            "Invalid comparator '\(comparator.rawValue)' for '\(key.prefix(80))' in filter string: \(text.prefix(200)). Invalid comparison operator for this kind of value.")
     }
 
-    private mutating func value(for comparator: SearchComparator, _ kind: SearchSubject.Kind, _ key: String) throws -> SearchValue {
+    /// Whether a bare number, or a list that begins with one, stands there.
+    private func isNumeric(at position: Int) -> Bool {
+        guard position < tokens.count else { return false }
+        if tokens[position].kind == .symbol, tokens[position].text == "(", position + 1 < tokens.count { return tokens[position + 1].kind == .number }
+        return tokens[position].kind == .number
+    }
+
+    private mutating func value(
+        for comparator: SearchComparator, _ kind: SearchSubject.Kind, _ entity: SearchEntity, _ key: String
+    ) throws -> SearchValue {
+        let wantsNumber = kind == .number || (entity == .param && isNumeric(at: position))
         switch comparator {
         case .isNull, .isNotNull: return .none
-        case .isIn, .isNotIn: return .texts(try list())
+        case .isIn, .isNotIn: return wantsNumber ? .numbers(try numbers()) : .texts(try texts())
         default: break
         }
         guard position < tokens.count else { throw wrong("a value is missing after '\(key.prefix(80))'") }
         let token = tokens[position]
         position += 1
-        switch (kind, token.kind) {
-        case (.number, .number):
-            guard let number = Double(token.text) else { throw wrong("'\(token.text.prefix(80))' is not a number") }
-            return .number(number)
-        case (.number, _): throw wrong("expected a number for '\(key.prefix(80))', not '\(token.text.prefix(80))'")
-        case (.text, .quoted): return .text(token.text)
-        case (.text, _): throw wrong("expected a quoted string for '\(key.prefix(80))', not '\(token.text.prefix(80))'")
+        switch (wantsNumber, token.kind) {
+        case (true, .number): return .number(try number(token))
+        case (true, _): throw wrong("expected a numeric value for '\(key.prefix(80))', not '\(token.text.prefix(80))'")
+        case (false, .quoted): return .text(token.text)
+        case (false, _):
+            throw wrong("Parameter value is either not quoted or unidentified quote types used for string value \(token.text.prefix(80))")
         }
     }
 
-    private mutating func list() throws -> [String] {
-        guard takeSymbol("(") else { throw wrong("expected a list such as ('a', 'b')") }
-        var values: [String] = []
-        while position < tokens.count, case .quoted = tokens[position].kind {
-            values.append(tokens[position].text)
-            position += 1
-            if takeSymbol(")") {
-                guard values.count <= 1000 else { throw SlipwayError.invalid("A list in a filter has 1000 values at most.") }
-                return values
+    private func number(_ token: Token) throws -> Double {
+        guard let number = Double(token.text) else { throw wrong("'\(token.text.prefix(80))' is not a number") }
+        return number
+    }
+
+    private mutating func texts() throws -> [String] {
+        try list { parser, token in
+            guard case .quoted = token.kind else {
+                throw parser.invalidList("expected string value, punctuation, or whitespace, but got different type in list", token.text)
             }
-            guard takeSymbol(",") else { break }
+            return token.text
         }
-        throw wrong("expected a list of quoted strings such as ('a', 'b')")
+    }
+
+    private mutating func numbers() throws -> [Double] {
+        try list { parser, token in
+            guard token.kind == .number else { throw parser.invalidList("expected numbers, but got different type in list", token.text) }
+            return try parser.number(token)
+        }
+    }
+
+    /// `(a, b)`; a comma may follow the last, as Python prints a list of one.
+    private mutating func list<Value>(_ value: (Self, Token) throws -> Value) throws -> [Value] {
+        guard takeSymbol("(") else { throw wrong("expected a list such as ('a', 'b')") }
+        guard !takeSymbol(")") else { throw invalidList("expected a non-empty list of string values, but got empty list", "()") }
+        var values: [Value] = []
+        while position < tokens.count {
+            guard tokens[position].kind != .symbol else {
+                throw invalidList("expected a non-empty list of string values, but got ill-formed list", tokens[position].text)
+            }
+            values.append(try value(self, tokens[position]))
+            guard values.count <= 1000 else { throw SlipwayError.invalid("A list in a filter has 1000 values at most.") }
+            position += 1
+            let isMore = takeSymbol(",")
+            if takeSymbol(")") { return values }
+            guard isMore else { break }
+        }
+        throw wrong("expected a list such as ('a', 'b')")
+    }
+
+    private func invalidList(_ why: String, _ found: String) -> SlipwayError {
+        .invalid("While parsing a list in the query, \(why): '\(found.prefix(80))' in \(text.prefix(200))")
     }
 
     private mutating func comparator() throws -> SearchComparator {
@@ -208,11 +285,18 @@ struct SearchParser {
     }
 
     private func wrong(_ why: String) -> SlipwayError {
-        .invalid("Invalid clause(s) in filter string: \(text.prefix(200)) (\(why)).", remedy: "Write for instance: metrics.auc > 0.6 AND tags.owner = 'ada'")
+        .invalid("\(subject.complaint): \(text.prefix(200)) (\(why)).", remedy: "Write for instance: metrics.auc > 0.6 AND tags.owner = 'ada'")
     }
 
-    private func unknownAttribute(_ key: String, _ what: String) -> SlipwayError {
-        .invalid("\(what) '\(key.prefix(80))' specified in a search of \(subject.name).", remedy: "Keys: \(subject.attributes.keys.sorted().joined(separator: ", ")).")
+    private func unknownAttribute(_ key: String, isOrder: Bool) -> SlipwayError {
+        // `Foo` alone and `x = true` are no clauses at all.
+        if !isOrder, position >= tokens.count { return wrong("a comparison is missing") }
+        if !isOrder, position + 1 < tokens.count, tokens[position + 1].kind == .word, ["TRUE", "FALSE", "NULL"].contains(tokens[position + 1].text.uppercased()) {
+            return wrong("'\(tokens[position + 1].text)' is no value")
+        }
+        return .invalid(
+            "Invalid \(isOrder && subject.saysOrderKey ? "order by" : "attribute") key '\(key.prefix(80))' specified in a search of \(subject.name).",
+            remedy: "Keys: \(subject.attributes.keys.sorted().joined(separator: ", ")).")
     }
 
     // MARK: Tokens

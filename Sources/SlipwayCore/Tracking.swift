@@ -224,4 +224,27 @@ package enum ArtifactRoot {
     package static func model(_ model: String, experiment location: String) -> String { "\(location)/models/\(model)/artifacts" }
     /// A registered version's frozen files; served from its manifest, never written to.
     package static func version(_ version: Int, ofModelNumber number: Int64) -> String { "\(scheme)registry/\(number)/\(version)" }
+    /// Whether a path of the proxy lies among the frozen files.
+    package static func isFrozen(_ path: String) -> Bool { path == "registry" || path.hasPrefix("registry/") }
+
+    /// The path that an address has at the artifact proxy, empty for the proxy's root: of `mlflow-artifacts:/p`, `mlflow-artifacts://host:port/p` and
+    /// `http(s)://host/…/mlflow-artifacts/artifacts/p`. Nil for addresses elsewhere.
+    package static func proxiedPath(of address: String) -> String? {
+        var path: Substring
+        if address.hasPrefix("mlflow-artifacts:") {
+            path = address.dropFirst("mlflow-artifacts:".count)
+            if path.hasPrefix("//") {
+                let host = path.dropFirst(2)
+                path = host.firstIndex(of: "/").map { host[$0...] } ?? ""
+            }
+        } else if address.hasPrefix("http://") || address.hasPrefix("https://"), let mark = address.firstRange(of: "/mlflow-artifacts/artifacts") {
+            path = address[mark.upperBound...]
+            guard path.isEmpty || path.hasPrefix("/") else { return nil }
+        } else {
+            return nil
+        }
+        while path.hasPrefix("/") { path.removeFirst() }
+        while path.hasSuffix("/") { path.removeLast() }
+        return String(path)
+    }
 }

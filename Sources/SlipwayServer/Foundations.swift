@@ -37,7 +37,9 @@ package struct Foundations: Sendable {
             try blobs.sweepIncoming()
             let database = try SQLiteDatabase(path: directory.appending(path: "realm.sqlite").path, logger: logger)
             try await Migrator(Migrations.realm).migrate(database, now: clock.now)
-            realms[environment] = Realm(environment: environment, database: database, blobs: blobs, directory: directory)
+            realms[environment] = Realm(
+                environment: environment, database: database, blobs: blobs, directory: directory,
+                places: environment == .dev ? try ArtifactPlaces(root: configuration.artifactRoot, destination: configuration.artifactsDestination) : .blobs)
         }
         let reachable = ["0.0.0.0", "::"].contains(configuration.host) ? "127.0.0.1" : configuration.host
         return Foundations(

@@ -24,11 +24,17 @@ package struct ServerConfiguration: Sendable {
     package var logLevel: Logger.Level
     /// Callers without a token have what an MLflow user has, in dev's implicit project. On loopback only.
     package var anonymousInDev: Bool
+    /// Where dev's new experiments keep artifacts (an address or a path); nil for the artifact proxy.
+    package var artifactRoot: String?
+    /// The folder behind dev's artifact proxy; nil for the blobs in the data folder.
+    package var artifactsDestination: String?
 
     package init(
         data: URL, host: String = "127.0.0.1", port: Int = 5080, environments: [EnvironmentID] = EnvironmentID.allCases, logLevel: Logger.Level = .notice,
-        anonymousInDev: Bool = false
+        anonymousInDev: Bool = false, artifactRoot: String? = nil, artifactsDestination: String? = nil
     ) {
+        self.artifactRoot = artifactRoot
+        self.artifactsDestination = artifactsDestination
         self.anonymousInDev = anonymousInDev
         self.data = data
         self.host = host

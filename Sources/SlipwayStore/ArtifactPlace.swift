@@ -67,15 +67,8 @@ extension ArtifactStore {
 
     /// Reads an address as clients name it: `mlflow-artifacts:/…`, with or without a host.
     package func place(ofAddress address: String) throws -> ArtifactPlace? {
-        guard address.hasPrefix(ArtifactRoot.scheme) else { return nil }
-        var path = address.dropFirst(ArtifactRoot.scheme.count)
-        if path.hasPrefix("/") {
-            // `mlflow-artifacts://host:port/path`
-            guard let slash = path.dropFirst().firstIndex(of: "/") else { return nil }
-            path = path[path.index(after: slash)...]
-        }
-        while path.hasSuffix("/") { path = path.dropLast() }
-        return try place(of: String(path))
+        guard let path = ArtifactRoot.proxiedPath(of: address), !path.isEmpty else { return nil }
+        return try place(of: path)
     }
 
     private func frozen(_ parts: [String]) throws -> ArtifactPlace? {
@@ -88,7 +81,7 @@ extension ArtifactStore {
     /// The experiment that keeps its artifacts at the beginning of the path, and the rest of it.
     private func experiment(at parts: [String]) throws -> (Experiment, rest: [String])? {
         let experiments = ExperimentStore(tx: tx)
-        if let found = try experiments.experiment(parts[0]), found.artifactLocation == ArtifactRoot.experiment(parts[0]) {
+        if let found = try experiments.experiment(parts[0]), ArtifactRoot.proxiedPath(of: found.artifactLocation) == parts[0] {
             return (found, Array(parts.dropFirst()))
         }
         for length in 1...min(parts.count, 8) {

@@ -19,20 +19,24 @@ package struct ExperimentStore {
     }
 
     /// Dev's experiment 0, where a client that names none works.
-    package func ensureDefault(at: Timestamp) throws {
-        try tx.run(Self.insertDefault, ["project": .text(ProjectName.implicit.rawValue), "location": .text(ArtifactRoot.experiment("0")), "at": .integer(at.milliseconds)])
+    package func ensureDefault(at: Timestamp, root: String = ArtifactPlaces.blobs.root) throws {
+        try tx.run(Self.insertDefault, ["project": .text(ProjectName.implicit.rawValue), "location": .text("\(root)/0"), "at": .integer(at.milliseconds)])
     }
 
-    /// - Parameter location: nil for Slipway's own artifacts below the experiment's id.
+    /// - Parameters:
+    ///   - location: nil for a place by the experiment's id below `root`.
+    ///   - root: `ArtifactPlaces.root` of the realm.
     /// - Returns: the new id. The name must be free: the schema refuses a second one.
-    package func create(name: String, project: ProjectName, location: String?, tags: [String: String], at: Timestamp) throws -> String {
+    package func create(
+        name: String, project: ProjectName, location: String?, root: String = ArtifactPlaces.blobs.root, tags: [String: String], at: Timestamp
+    ) throws -> String {
         // 0 is dev's Default, so numbers start at 1.
         let id = max(1, try tx.first(Self.next)!.int64("next"))
         try tx.run(
             Self.insert,
             [
                 "id": .integer(id), "name": .text(name), "project": .text(project.rawValue),
-                "location": .text(location ?? ArtifactRoot.experiment(String(id))), "at": .integer(at.milliseconds),
+                "location": .text(location ?? "\(root)/\(id)"), "at": .integer(at.milliseconds),
             ])
         for (key, value) in tags { try setTag(key, value, of: String(id), at: at) }
         return String(id)

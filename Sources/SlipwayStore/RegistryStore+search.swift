@@ -12,7 +12,10 @@ extension RegistryStore {
         var search = SearchSQL(table: Self.modelTable)
         if let projects { search.require("m.project IN \(search.bind(list: projects.map { .text($0.rawValue) }))") }
         let (rest, wantsPrompts) = Self.splitPrompts(filter)
-        search.require((wantsPrompts ? "" : "NOT ") + "EXISTS (SELECT 1 FROM registered_model_tag p WHERE p.model_no = m.no AND p.key = '\(Self.promptTag)' AND p.value = 'true')")
+        if let wantsPrompts {
+            search.require(
+                (wantsPrompts ? "" : "NOT ") + "EXISTS (SELECT 1 FROM registered_model_tag p WHERE p.model_no = m.no AND p.key = '\(Self.promptTag)' AND p.value = 'true')")
+        }
         search.require(rest)
         for order in orders { search.order(by: order) }
         if !orders.contains(where: { $0.key == "name" }) { search.orderFinally(by: "m.name") }
@@ -27,10 +30,12 @@ extension RegistryStore {
         search.require("v.lifecycle = 'active'")
         if let projects { search.require("m.project IN \(search.bind(list: projects.map { .text($0.rawValue) }))") }
         let (rest, wantsPrompts) = Self.splitPrompts(filter)
-        search.require(
-            (wantsPrompts ? "" : "NOT ") + """
-                EXISTS (SELECT 1 FROM model_version_tag p WHERE p.model_no = v.model_no AND p.version = v.version AND p.key = '\(Self.promptTag)' AND p.value = 'true')
-                """)
+        if let wantsPrompts {
+            search.require(
+                (wantsPrompts ? "" : "NOT ") + """
+                    EXISTS (SELECT 1 FROM model_version_tag p WHERE p.model_no = v.model_no AND p.version = v.version AND p.key = '\(Self.promptTag)' AND p.value = 'true')
+                    """)
+        }
         search.require(rest)
         for order in orders { search.order(by: order) }
         if orders.isEmpty { search.orderFinally(by: "v.updated_at_ms DESC") }
@@ -51,11 +56,14 @@ extension RegistryStore {
         return SearchPage(rows: try tx.all(statement, search.values).map(model), limit: limit)
     }
 
-    /// `= 'true'` asks for prompts; any other clause on that tag says what holds anyway.
-    private static func splitPrompts(_ filter: SearchFilter) -> (SearchFilter, wantsPrompts: Bool) {
+    /// `= 'true'` asks for prompts; any other clause on that tag says what holds anyway. Inside of an OR or NOT the clause means itself, and
+    /// nothing is implied (nil).
+    private static func splitPrompts(_ filter: SearchFilter) -> (SearchFilter, wantsPrompts: Bool?) {
         let isPrompt = { (clause: SearchFilter.Clause) in clause.entity == .tag && clause.key == promptTag }
         let wantsPrompts = filter.clauses.contains { isPrompt($0) && $0.comparator == .equal && $0.value == .text("true") }
-        return (SearchFilter(clauses: filter.clauses.filter { !isPrompt($0) }), wantsPrompts)
+        let rest = filter.conjuncts.filter { part in if case .clause(let clause) = part { !isPrompt(clause) } else { true } }
+        let isNested = rest.contains { $0.clauses.contains(where: isPrompt) }
+        return (SearchFilter(.all(rest)), isNested && !wantsPrompts ? nil : wantsPrompts)
     }
 
     private static let modelTable = SearchSQL.Table(

@@ -11,6 +11,8 @@ package struct RegistryStore {
     package var artifacts: ArtifactStore { ArtifactStore(tx: tx) }
     package var audit: AuditStore { AuditStore(tx: tx) }
 
+    package func loggedModelRoot(_ id: String) throws -> String? { try LoggedModelStore(tx: tx).model(id)?.artifactRoot }
+
     package func loggedModelFiles(_ id: String) throws -> FileManifest? {
         try LoggedModelStore(tx: tx).model(id).map { try artifacts.manifest(under: $0.artifactRoot) }
     }

@@ -47,7 +47,19 @@ struct SearchSQL {
     mutating func require(_ fragment: String) { conditions.append(fragment) }
 
     mutating func require(_ filter: SearchFilter) {
-        for clause in filter.clauses { conditions.append(condition(clause)) }
+        for part in filter.conjuncts { conditions.append(condition(part)) }
+    }
+
+    private mutating func condition(_ expression: SearchFilter.Expression) -> String {
+        switch expression {
+        case .clause(let clause): return condition(clause)
+        case .all(let parts) where parts.isEmpty: return "1 = 1"
+        case .any(let parts) where parts.isEmpty: return "1 = 0"
+        case .all(let parts): return "(" + parts.map { condition($0) }.joined(separator: " AND ") + ")"
+        case .any(let parts): return "(" + parts.map { condition($0) }.joined(separator: " OR ") + ")"
+        // What is neither true nor false (a comparison with NULL) does not hold, so its negation does.
+        case .not(let part): return "((\(condition(part))) IS NOT TRUE)"
+        }
     }
 
     private mutating func condition(_ clause: SearchFilter.Clause) -> String {
@@ -69,6 +81,7 @@ struct SearchSQL {
     }
 
     private mutating func test(_ expression: String, _ clause: SearchFilter.Clause) -> String {
+        if clause.entity == .param, let number = numericTest(expression, clause) { return number }
         switch (clause.comparator, clause.value) {
         case (.isIn, .texts(let list)): return "\(expression) IN \(bind(list: list.map { .text($0) }))"
         case (.isNotIn, .texts(let list)): return "\(expression) NOT IN \(bind(list: list.map { .text($0) }))"
@@ -79,8 +92,26 @@ struct SearchSQL {
         case (.iLike, .text(let pattern)): return "LOWER(\(expression)) LIKE LOWER(\(bind(.text(pattern))))"
         case (let comparator, .text(let text)): return "\(expression) \(Self.operators[comparator]!) \(bind(.text(text)))"
         case (let comparator, .number(let number)): return "\(expression) \(Self.operators[comparator]!) \(bind(.real(number)))"
-        case (_, .none), (_, .texts): preconditionFailure("the grammar gives \(clause.comparator) another value")
+        case (.isIn, .numbers(let list)): return "\(expression) IN \(bind(list: list.map { .real($0) }))"
+        case (.isNotIn, .numbers(let list)): return "\(expression) NOT IN \(bind(list: list.map { .real($0) }))"
+        case (_, .none), (_, .texts), (_, .numbers): preconditionFailure("the grammar gives \(clause.comparator) another value")
         }
+    }
+
+    /// A param that is written like a number, compared as one; nil when the clause compares text.
+    ///
+    /// SQLite compares the number with the text as a number too when the whole text reads as one, and as unequal else. (PostgreSQL needs a
+    /// text of its own here.)
+    private mutating func numericTest(_ expression: String, _ clause: SearchFilter.Clause) -> String? {
+        let number = "CAST(\(expression) AS REAL)"
+        let test: String
+        switch (clause.comparator, clause.value) {
+        case (.isIn, .numbers(let list)): test = "\(number) IN \(bind(list: list.map { .real($0) }))"
+        case (.isNotIn, .numbers(let list)): test = "\(number) NOT IN \(bind(list: list.map { .real($0) }))"
+        case (let comparator, .number(let value)): test = "\(number) \(Self.operators[comparator]!) \(bind(.real(value)))"
+        default: return nil
+        }
+        return "\(number) = \(expression) AND \(test)"
     }
 
     private static let operators: [SearchComparator: String] = [

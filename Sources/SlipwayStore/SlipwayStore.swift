@@ -12,8 +12,11 @@ package struct Realm: Sendable {
     package let blobs: BlobFolder
     /// The realm's folder: artifacts, executions, captures, gateway state.
     package let directory: URL
+    /// Where clients' artifacts are kept.
+    package let places: ArtifactPlaces
 
-    package init(environment: EnvironmentID, database: any Database, blobs: BlobFolder, directory: URL) {
+    package init(environment: EnvironmentID, database: any Database, blobs: BlobFolder, directory: URL, places: ArtifactPlaces = .blobs) {
+        self.places = places
         self.environment = environment
         self.database = database
         self.blobs = blobs

@@ -28,7 +28,8 @@ package struct TrackingService: Sendable {
     package func prepare() async throws {
         guard environment == .dev else { return }
         let now = clock.now
-        try await realm.database.write { tx in try ExperimentStore(tx: tx).ensureDefault(at: now) }
+        let root = realm.places.root
+        try await realm.database.write { tx in try ExperimentStore(tx: tx).ensureDefault(at: now, root: root) }
     }
 
     func require(_ permission: Permission, _ caller: Caller, _ project: ProjectName) throws {
@@ -52,6 +53,7 @@ package struct TrackingService: Sendable {
         for (key, value) in tags { try TrackingRules.checkExperimentTag(key, value) }
         let location = try TrackingRules.checkedLocation(artifactLocation)
         let now = clock.now
+        let root = realm.places.root
         return try await realm.database.write { tx in
             let store = ExperimentStore(tx: tx)
             if let existing = try store.experiment(named: name) {
@@ -59,7 +61,7 @@ package struct TrackingService: Sendable {
                     .alreadyExists,
                     "Experiment '\(name.prefix(200))' already exists" + (existing.lifecycle == .deleted ? " in deleted state. You can restore the experiment." : "."))
             }
-            let id = try store.create(name: name, project: project, location: location, tags: tags, at: now)
+            let id = try store.create(name: name, project: project, location: location, root: root, tags: tags, at: now)
             try AuditStore(tx: tx).append(
                 "experiment.create", subject: "experiment:\(id)", project: project, by: caller.principal, at: now, details: ["name": .string(name)])
             return id

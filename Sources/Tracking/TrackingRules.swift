@@ -1,4 +1,6 @@
+import Foundation
 import SlipwayCore
+import SlipwayStore
 
 /// MLflow's limits and spelling rules. Messages carry the path of the offending field, since clients show them.
 package enum TrackingRules {
@@ -79,6 +81,7 @@ package enum TrackingRules {
             throw SlipwayError.invalid("Artifact location '\(location.prefix(200))' is not one that artifacts can be kept at.", remedy: "Leave it out.")
         }
         while location.hasSuffix("/") { location.removeLast() }
+        if !location.hasPrefix("/"), let local = ArtifactPlaces.localPath(of: location), !location.hasPrefix("file:") { return local.standardizedFileURL.path }
         return location
     }
 

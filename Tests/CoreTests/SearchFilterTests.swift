@@ -29,13 +29,39 @@ struct SearchFilterTests {
     @Test(
         "what is no filter is refused with the clause",
         arguments: [
-            "metrics.auc > 0.5 OR metrics.auc < 0.1", "metrics.auc", "metrics.auc >", "metrics.auc = '0.5'", "metrics.auc LIKE 'x'", "params.p > '1'",
-            "params.p = 1", "tags.t = 'open", "(metrics.auc > 1)", "metrics.auc > 1 AND", "AND", "metrics. = 1", "nothing.at = 'all'", "unknown = 'x'",
+            "metrics.auc > 0.5 OR", "OR metrics.auc < 0.1", "NOT", "NOT NOT", "()", "(metrics.auc > 1", "metrics.auc > 1)", "metrics.auc > 1 metrics.auc < 2",
+            "run_id IN ('a',,'b')", "run_id IN (,)", "metrics.auc IN ('a')", "metrics.auc IN (1, 'a')", "params.p IN ('a')", "params.p IN (1, 'a')",
+            "params.p LIKE 1", "experiment_id = '0'", "lifecycle_stage = 'active'", "metrics.auc IS NULL", "metrics.auc", "metrics.auc >", "metrics.auc = '0.5'",
+            "metrics.auc LIKE 'x'", "params.p > '1'",
+            "tags.t = 1", "tags.t = 'open", "metrics.auc > 1 AND", "AND", "metrics. = 1", "nothing.at = 'all'", "unknown = 'x'",
             "run_id IN ()", "run_id IN ('a'", "run_id IN (1)", "status IN ('x')", "metrics.auc > 1; DROP TABLE run", "tags.t IS 'x'", "tags.t NOT 'x'",
             "dataset.size = 'x'", "Status = 'x'", "metrics.auc = NaN", "params.`p = 'x'",
         ])
     func refused(_ text: String) {
         #expect(throws: SlipwayError.self) { try clauses(text) }
+    }
+
+    @Test("OR, NOT, parentheses, lists of numbers and numbers for params read as they are meant")
+    func superset() throws {
+        let read = { (text: String) in try SearchFilter(parsing: text, for: .runs).expression }
+        let auc = { (comparator: SearchComparator, number: Double) in
+            SearchFilter.Expression.clause(.init(entity: .metric, key: "auc", comparator: comparator, value: .number(number)))
+        }
+        #expect(try read("metrics.auc > 1 OR metrics.auc < 2 AND metrics.auc = 3") == .any([auc(.greater, 1), .all([auc(.less, 2), auc(.equal, 3)])]))
+        #expect(try read("(metrics.auc > 1 or metrics.auc < 2) and metrics.auc = 3") == .all([.any([auc(.greater, 1), auc(.less, 2)]), auc(.equal, 3)]))
+        #expect(try read("NOT metrics.auc > 1 AND metrics.auc = 3") == .all([.not(auc(.greater, 1)), auc(.equal, 3)]))
+        #expect(try read("not (not ((metrics.auc > 1)))") == .not(.not(auc(.greater, 1))))
+        #expect(try clauses("metrics.auc IN (1, 2.5) AND start_time NOT IN (5)").map(\.value) == [.numbers([1, 2.5]), .numbers([5])])
+        #expect(try clauses("params.lr >= 1e-3 AND params.n NOT IN (1,2)").map(\.value) == [.number(0.001), .numbers([1, 2])])
+        #expect(try clauses("run_id IN ('a',)").map(\.value) == [.texts(["a"])])
+    }
+
+    @Test("depth and length have a bound")
+    func bounds() {
+        let deep = String(repeating: "(", count: 5000) + "metrics.a > 1" + String(repeating: ")", count: 5000)
+        let negated = String(repeating: "NOT ", count: 5000) + "metrics.a > 1"
+        let long = Array(repeating: "metrics.a > 1", count: 101).joined(separator: " OR ")
+        for text in [deep, negated, long, String(repeating: "a", count: 100_000)] { #expect(throws: SlipwayError.self) { try clauses(text) } }
     }
 
     @Test("each searched thing has its own keys")
@@ -74,7 +100,9 @@ struct SearchFilterTests {
     @Test("nothing that is typed traps the parser", arguments: [UInt64.random(in: 0...UInt64.max), 3])
     func noise(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
-        let pieces = ["metrics", ".", "`", "'", "\"", "a", " ", "=", "!=", ">", "IN", "NOT", "(", ")", ",", "1", "-", "e5", "AND", "IS", "NULL", "é", "\u{0}", "😀", ";"]
+        let pieces = [
+            "metrics", ".", "`", "'", "\"", "a", " ", "=", "!=", ">", "IN", "NOT", "(", ")", ",", "1", "-", "e5", "AND", "OR", "NOT ", "IS", "NULL", "é", "\u{0}", "😀", ";",
+        ]
         var refused = 0
         for _ in 0..<2000 {
             let text = (0..<Int.random(in: 0...12, using: &random)).map { _ in pieces.randomElement(using: &random)! }.joined()

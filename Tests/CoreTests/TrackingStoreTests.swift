@@ -130,7 +130,7 @@ struct TrackingStoreTests {
             #expect(try found("params.name LIKE 'e%'").isEmpty && found("params.name ILIKE 'e%'").count == 3)
             #expect(try found("tags.special IS NULL").count == 5 && found("tags.special = '100%_x'") == ["r3"])
             #expect(try found("tags.special != 'x'") == ["r3"])
-            #expect(try found("status = 'FINISHED' AND lifecycle_stage = 'active'") == ["r0"])
+            #expect(try found("status = 'FINISHED' AND run_name != 'x'") == ["r0"])
             #expect(try found("run_id IN ('\(ids[1])', '\(ids[2])')", ["run_name DESC"]) == ["r2", "r1"])
             #expect(try found("tags.x = ''' OR 1=1 --'").isEmpty)
         }

@@ -91,7 +91,7 @@ package struct RunPageRoutes: Sendable {
         // Whatever somebody logged is shown without any right: no script, no form, no request, not even as a document of this site.
         headers[.contentSecurityPolicy] = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
         headers[.contentLength] = String(found.size)
-        headers[.eTag] = "\"\(found.digest.rawValue)\""
+        headers[.eTag] = "\"\(found.tag)\""
         if let kind = Self.pictures[ending] {
             headers[.contentType] = kind
         } else if Self.texts.contains(ending) || found.name == "MLmodel" {

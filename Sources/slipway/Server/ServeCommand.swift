@@ -28,6 +28,12 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "dev: callers without a token may track in dev's implicit project (loopback only).")
     var anonymous: EnvironmentID?
 
+    @Option(help: "dev: where new experiments keep artifacts: mlflow-artifacts:/ (the artifact proxy, the default), a path, or another address.")
+    var artifactRoot: String?
+
+    @Option(help: "dev: a folder behind the artifact proxy that holds artifacts under their own names; without it they lie in the data folder by digest.")
+    var artifactsDestination: String?
+
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel: Logger.Level = .notice
 
@@ -37,7 +43,7 @@ struct ServeCommand: AsyncParsableCommand {
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         let configuration = ServerConfiguration(
             data: URL(filePath: data), host: host, port: port, environments: environments.isEmpty ? EnvironmentID.allCases : environments, logLevel: logLevel,
-            anonymousInDev: anonymous == .dev)
+            anonymousInDev: anonymous == .dev, artifactRoot: artifactRoot, artifactsDestination: artifactsDestination)
         try await Server(configuration).run { [data] notice in
             Output.note("Slipway \(Version.text) answers at \(notice.address)  (data in \(data))")
             guard let secret = notice.secret else { return }
