@@ -136,6 +136,7 @@ struct SearchFilterTests {
         let value =
             switch clause.value {
             case .none: ""
+            case .numbers(let numbers): "(" + numbers.map { "\($0)" }.joined(separator: ", ") + ")"
             case .text(let text): quoted(text)
             case .number(let number): "\(number)"
             case .texts(let texts): "(" + texts.map(quoted).joined(separator: " ,") + ")"
