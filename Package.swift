@@ -20,6 +20,7 @@ func room(_ name: String, _ dependencies: [Target.Dependency], path: String? = n
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
@@ -68,7 +69,7 @@ let package = Package(
 
         // Floor 1: ports and drivers.
         room("SlipwaySQL", ["SlipwayCore", crypto]),
-        room("SlipwaySQLite", ["SlipwayCore", "SlipwaySQL", grdb, logging]),
+        room("SlipwaySQLite", ["SlipwayCore", "SlipwaySQL", grdb, sqlite, logging]),
         room("SlipwayBlobs", ["SlipwayCore", crypto, nioCore, nioPosix]),
         room("SlipwayRuntime", ["SlipwayCore", subprocess, system, httpClient, nioCore, logging]),
 

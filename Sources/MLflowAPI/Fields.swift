@@ -239,6 +239,26 @@ enum PageToken {
     }
 }
 
+extension PageToken {
+    /// The same with the last point of the page, so that the next one starts behind it instead of counting up to it.
+    static func make(_ mark: MetricHistoryMark) -> String {
+        guard let last = mark.last else { return make(mark.offset) }
+        let value = last.value.isNaN ? "\"NaN\"" : "\(last.value)"
+        return Data("{\"offset\":\(mark.offset),\"last\":[\(last.step),\(last.timestamp),\(value)]}".utf8).base64EncodedString()
+    }
+}
+
+extension Fields {
+    func historyMark() throws -> MetricHistoryMark {
+        let offset = try offset()
+        guard offset > 0, let token = try string("page_token"), let data = Data(base64Encoded: token),
+            let last = try JSONCursor.parse(Array(data))["last"]?.array, last.count == 3, let step = last[0].int, let timestamp = last[1].int,
+            let value = Fields.double(last[2])
+        else { return MetricHistoryMark(offset: offset) }
+        return MetricHistoryMark(offset: offset, last: MetricSample(step: step, timestamp: timestamp, value: value))
+    }
+}
+
 extension Request {
     /// The body, at most `limit` bytes. MLflow clients repeat a 429, so a body that is too large is simply wrong here.
     func bodyBytes(upTo limit: Int) async throws -> [UInt8] {

@@ -72,19 +72,13 @@ struct JSON: Sendable {
     mutating func field(_ name: StaticString, _ value: Int64?) {
         guard let value else { return }
         key(name)
-        buffer.writeString(String(value))
+        number(value)
         needsComma = true
     }
 
     mutating func field(_ name: StaticString, _ value: Double) {
         key(name)
-        if value.isNaN {
-            buffer.writeStaticString("\"NaN\"")
-        } else if value.isInfinite {
-            buffer.writeString(value > 0 ? "\"Infinity\"" : "\"-Infinity\"")
-        } else {
-            buffer.writeString(value.description)
-        }
+        number(value)
         needsComma = true
     }
 
@@ -94,7 +88,68 @@ struct JSON: Sendable {
         needsComma = true
     }
 
+    /// Points of one metric, as many as a history has: written in place, each as `{"key": …, "value": …, "timestamp": …, "step": …}` with its
+    /// run behind it where there are several.
+    mutating func samples(_ name: StaticString, _ curves: [(run: String?, samples: [MetricSample])], key metric: String) {
+        guard curves.contains(where: { !$0.samples.isEmpty }) else { return }
+        var start = JSON()
+        start.buffer.writeStaticString("{\"key\":")
+        start.string(metric)
+        start.buffer.writeStaticString(",\"value\":")
+        key(name)
+        open("[")
+        for curve in curves {
+            var end = JSON()
+            if let run = curve.run {
+                end.buffer.writeStaticString(",\"run_id\":")
+                end.string(run)
+            }
+            end.buffer.writeStaticString("}")
+            buffer.reserveCapacity(minimumWritableBytes: curve.samples.count * (start.buffer.readableBytes + end.buffer.readableBytes + 80))
+            for sample in curve.samples {
+                if needsComma { buffer.writeInteger(UInt8(ascii: ",")) }
+                needsComma = true
+                buffer.writeImmutableBuffer(start.buffer)
+                number(sample.value)
+                buffer.writeStaticString(",\"timestamp\":")
+                number(sample.timestamp)
+                buffer.writeStaticString(",\"step\":")
+                number(sample.step)
+                buffer.writeImmutableBuffer(end.buffer)
+            }
+        }
+        close("]")
+    }
+
     // MARK: Bytes
+
+    private mutating func number(_ value: Int64) {
+        var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
+        withUnsafeMutableBytes(of: &digits) { room in
+            var start = room.count
+            var rest = value.magnitude
+            repeat {
+                start -= 1
+                room[start] = UInt8(ascii: "0") + UInt8(rest % 10)
+                rest /= 10
+            } while rest > 0
+            if value < 0 {
+                start -= 1
+                room[start] = UInt8(ascii: "-")
+            }
+            buffer.writeBytes(UnsafeRawBufferPointer(rebasing: room[start...]))
+        }
+    }
+
+    private mutating func number(_ value: Double) {
+        if value.isNaN {
+            buffer.writeStaticString("\"NaN\"")
+        } else if value.isInfinite {
+            buffer.writeString(value > 0 ? "\"Infinity\"" : "\"-Infinity\"")
+        } else {
+            buffer.writeString(value.description)
+        }
+    }
 
     private mutating func open(_ bracket: StaticString) {
         separate()

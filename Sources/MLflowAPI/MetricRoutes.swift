@@ -60,11 +60,11 @@ struct MetricRoutes: Sendable {
     @Sendable private func history(_ fields: Fields, caller: Caller) async throws -> JSON {
         // Without a limit everything is wanted, up to what fits in memory; a token tells when that is not all.
         let limit = try fields.int("max_results") == nil ? 1_000_000 : try fields.limit(default: nil, max: Self.historyMax)
-        let offset = try fields.offset()
-        let page = try await tracking.history(of: fields.required("metric_key"), run: fields.runID(), limit: limit, offset: offset, by: caller)
+        let key = try fields.required("metric_key")
+        let page = try await tracking.history(of: key, run: fields.runID(), limit: limit, from: fields.historyMark(), by: caller)
         return .object { json in
-            json.list("metrics", page.items) { $0.metric($1) }
-            if page.hasMore { json.field("next_page_token", PageToken.make(offset + limit)) }
+            json.samples("metrics", [(run: nil, samples: page.samples)], key: key)
+            if let next = page.next { json.field("next_page_token", PageToken.make(next)) }
         }
     }
 
@@ -72,8 +72,9 @@ struct MetricRoutes: Sendable {
         let runs = try fields.strings("run_id")
         guard (1...100).contains(runs.count) else { throw SlipwayError.invalid("GetMetricHistoryBulk request must specify 1 to 100 run_id values.") }
         let limit = try fields.limit(default: Self.historyMax, max: Self.historyMax)
-        let points = try await tracking.samples(of: fields.required("metric_key"), runs: runs, steps: nil, limit: limit, by: caller)
-        return .object { json in json.list("metrics", points.prefix(limit)) { $0.metric($1.point, run: $1.run) } }
+        let key = try fields.required("metric_key")
+        let histories = try await tracking.histories(of: key, runs: runs, limit: limit, by: caller)
+        return .object { $0.samples("metrics", histories.map { (run: $0.run, samples: $0.samples) }, key: key) }
     }
 
     @Sendable private func bulkInterval(_ fields: Fields, caller: Caller) async throws -> JSON {
@@ -89,8 +90,9 @@ struct MetricRoutes: Sendable {
             steps = start...end
         default: throw SlipwayError.invalid("If either start step or end step are specified, both must be specified.")
         }
-        let points = try await tracking.samples(of: fields.required("metric_key"), runs: runs, steps: steps, limit: limit, by: caller)
-        return .object { json in json.list("metrics", points) { $0.metric($1.point, run: $1.run) } }
+        let key = try fields.required("metric_key")
+        let curves = try await tracking.curves(of: key, runs: runs, steps: steps, limit: limit, by: caller)
+        return .object { $0.samples("metrics", curves.map { (run: $0.run, samples: $0.samples) }, key: key) }
     }
 }
 
@@ -147,8 +149,7 @@ struct MetricBody {
         case "metrics" where isBatch:
             try cursor.array { cursor in
                 var point = Point()
-                let path = "metrics[\(metrics.count)]."
-                try cursor.object { name, cursor in try read(name, &cursor, into: &point, path) }
+                try cursor.object { name, cursor in try read(name, &cursor, into: &point, Place(list: "metrics", index: metrics.count)) }
                 metrics.append(point)
             }
         case "params" where isBatch: params = try pairs(&cursor, "params")
@@ -156,33 +157,40 @@ struct MetricBody {
         default:
             guard !isBatch else { _ = try cursor.value(); return }
             var point = own
-            try read(name, &cursor, into: &point, "")
+            try read(name, &cursor, into: &point, nil)
             own = point
         }
     }
 
-    private mutating func read(_ name: String, _ cursor: inout JSONCursor, into point: inout Point, _ path: String) throws {
+    /// Where a message lies in its request; spelled out only for an error.
+    private struct Place {
+        var list: StaticString
+        var index: Int
+        func path(_ field: StaticString) -> String { "\(list)[\(index)].\(field)" }
+    }
+
+    private mutating func read(_ name: String, _ cursor: inout JSONCursor, into point: inout Point, _ place: Place?) throws {
         switch name {
-        case "key": point.key = try text(&cursor, path + "key")
-        case "value": point.value = try number(&cursor, path + "value")
-        case "timestamp": point.timestamp = try integer(&cursor, path + "timestamp")
-        case "step": point.step = try integer(&cursor, path + "step")
-        case "model_id", "modelId": point.model = try text(&cursor, path + "model_id")
-        case "dataset_name", "datasetName": point.datasetName = try text(&cursor, path + "dataset_name")
-        case "dataset_digest", "datasetDigest": point.datasetDigest = try text(&cursor, path + "dataset_digest")
+        case "key": point.key = try text(&cursor, "key", place)
+        case "value": point.value = try number(&cursor, "value", place)
+        case "timestamp": point.timestamp = try integer(&cursor, "timestamp", place)
+        case "step": point.step = try integer(&cursor, "step", place)
+        case "model_id", "modelId": point.model = try text(&cursor, "model_id", place)
+        case "dataset_name", "datasetName": point.datasetName = try text(&cursor, "dataset_name", place)
+        case "dataset_digest", "datasetDigest": point.datasetDigest = try text(&cursor, "dataset_digest", place)
         default: _ = try cursor.value()
         }
     }
 
-    private mutating func pairs(_ cursor: inout JSONCursor, _ noun: String) throws -> [Pair] {
+    private mutating func pairs(_ cursor: inout JSONCursor, _ noun: StaticString) throws -> [Pair] {
         var pairs: [Pair] = []
         try cursor.array { cursor in
             var pair = Pair()
-            let path = "\(noun)[\(pairs.count)]."
+            let place = Place(list: noun, index: pairs.count)
             try cursor.object { name, cursor in
                 switch name {
-                case "key": pair.key = try text(&cursor, path + "key")
-                case "value": pair.value = try text(&cursor, path + "value")
+                case "key": pair.key = try text(&cursor, "key", place)
+                case "value": pair.value = try text(&cursor, "value", place)
                 default: _ = try cursor.value()
                 }
             }
@@ -191,21 +199,21 @@ struct MetricBody {
         return pairs
     }
 
-    private mutating func text(_ cursor: inout JSONCursor, _ path: String) throws -> String? {
+    private mutating func text(_ cursor: inout JSONCursor, _ field: StaticString, _ place: Place? = nil) throws -> String? {
         if try cursor.peek() == .string { return try cursor.string() }
         let value = try cursor.value()
-        if value != .null { note(path, value) }
+        if value != .null { note(field, place, value) }
         return nil
     }
 
-    private mutating func number(_ cursor: inout JSONCursor, _ path: String) throws -> Double? {
+    private mutating func number(_ cursor: inout JSONCursor, _ field: StaticString, _ place: Place?) throws -> Double? {
         let value = try cursor.value()
         if value == .null { return nil }
-        guard let number = Fields.double(value) else { note(path, value); return nil }
+        guard let number = Fields.double(value) else { note(field, place, value); return nil }
         return number
     }
 
-    private mutating func integer(_ cursor: inout JSONCursor, _ path: String) throws -> Int64? {
+    private mutating func integer(_ cursor: inout JSONCursor, _ field: StaticString, _ place: Place?) throws -> Int64? {
         let value = try cursor.value()
         switch value {
         case .null: return nil
@@ -215,12 +223,12 @@ struct MetricBody {
             if let number = Int64(text) { return number }
         default: break
         }
-        note(path, value)
+        note(field, place, value)
         return nil
     }
 
-    private mutating func note(_ path: String, _ value: JSONValue) {
-        if wrong == nil { wrong = Fields([:]).wrong(path, value) }
+    private mutating func note(_ field: StaticString, _ place: Place?, _ value: JSONValue) {
+        if wrong == nil { wrong = Fields([:]).wrong(place?.path(field) ?? "\(field)", value) }
     }
 
     // MARK: Checked
@@ -231,29 +239,31 @@ struct MetricBody {
         return id
     }
 
-    func checkedMetric() throws -> (run: String, point: MetricPoint) { (try checkedRun(), try Self.checked(own, "")) }
+    func checkedMetric() throws -> (run: String, point: MetricPoint) { (try checkedRun(), try Self.checked(own, nil)) }
 
     func checkedBatch() throws -> (run: String, metrics: [MetricPoint], params: [(key: String, value: String)], tags: [(key: String, value: String)]) {
         let run = try checkedRun()
         return (
             run,
-            try metrics.enumerated().map { try Self.checked($1, "metrics[\($0)].") },
-            try params.enumerated().map { (try Self.checked($1.key, "params[\($0)].key"), $1.value ?? "") },
-            try tags.enumerated().map { (try Self.checked($1.key, "tags[\($0)].key"), $1.value ?? "") }
+            try metrics.enumerated().map { try Self.checked($1, Place(list: "metrics", index: $0)) },
+            try params.enumerated().map { (try Self.checked($1.key, "key", Place(list: "params", index: $0)), $1.value ?? "") },
+            try tags.enumerated().map { (try Self.checked($1.key, "key", Place(list: "tags", index: $0)), $1.value ?? "") }
         )
     }
 
-    private static func checked(_ text: String?, _ path: String) throws -> String {
-        guard let text, !text.isEmpty else { throw TrackingRules.missing(path) }
+    private static func checked(_ text: String?, _ field: StaticString, _ place: Place?) throws -> String {
+        guard let text, !text.isEmpty else { throw missing(field, place) }
         return text
     }
 
-    private static func checked(_ point: Point, _ path: String) throws -> MetricPoint {
-        let key = try checked(point.key, path + "key")
-        guard let value = point.value else { throw TrackingRules.missing(path + "value") }
-        guard let timestamp = point.timestamp else { throw TrackingRules.missing(path + "timestamp") }
+    private static func checked(_ point: Point, _ place: Place?) throws -> MetricPoint {
+        let key = try checked(point.key, "key", place)
+        guard let value = point.value else { throw missing("value", place) }
+        guard let timestamp = point.timestamp else { throw missing("timestamp", place) }
         return MetricPoint(
             key: key, value: value, timestamp: timestamp, step: point.step ?? 0, model: point.model, datasetName: point.datasetName,
             datasetDigest: point.datasetDigest)
     }
+
+    private static func missing(_ field: StaticString, _ place: Place?) -> SlipwayError { TrackingRules.missing(place?.path(field) ?? "\(field)") }
 }

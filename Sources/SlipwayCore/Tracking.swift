@@ -97,6 +97,31 @@ package struct MetricPoint: Sendable, Hashable {
     }
 }
 
+/// A point of one metric whose key is known: what a history of a million of them consists of.
+package struct MetricSample: Sendable, Hashable {
+    package var step: Int64
+    package var timestamp: Int64
+    package var value: Double
+
+    package init(step: Int64, timestamp: Int64, value: Double) {
+        self.step = step
+        self.timestamp = timestamp
+        self.value = value
+    }
+}
+
+/// Where a page of a metric's history ended; the next one goes on behind it.
+package struct MetricHistoryMark: Sendable, Hashable {
+    package var offset: Int
+    /// Known where the history's order allows to start behind it.
+    package var last: MetricSample?
+
+    package init(offset: Int = 0, last: MetricSample? = nil) {
+        self.offset = offset
+        self.last = last
+    }
+}
+
 /// A dataset that a run read, as the client describes it. Identified by name and digest within an experiment.
 package struct DatasetInput: Sendable, Hashable {
     package var name: String

@@ -117,26 +117,57 @@ package final class SQLiteDatabase: SlipwaySQL.Database {
         var outcomes: [(any Error)?] = Array(repeating: nil, count: batch.count)
         do {
             try pool.writeWithoutTransaction { db in
-                try db.inTransaction(.immediate) {
-                    for (index, write) in batch.enumerated() {
-                        do {
-                            try db.inSavepoint {
-                                try write.body(SQLiteTransaction(db: db))
-                                return .commit
-                            }
-                        } catch {
-                            // A full disk ends the whole transaction, not only the savepoint: then nobody is told "done".
-                            guard db.isInsideTransaction else { throw error }
-                            outcomes[index] = error
-                        }
-                    }
-                    return .commit
+                do {
+                    try attempt(batch, &outcomes, db)
+                } catch is HalfDone {
+                    outcomes = Array(repeating: nil, count: batch.count)
+                    try attemptApart(batch, &outcomes, db)
                 }
             }
         } catch {
             outcomes = Array(repeating: error, count: batch.count)
         }
         for (write, outcome) in zip(batch, outcomes) { write.finish(outcome) }
+    }
+
+    /// A write failed after it had changed something.
+    private struct HalfDone: Error {}
+
+    /// All writes in one transaction, without anything between them: the common case, in which none of them leaves half of its work.
+    private func attempt(_ batch: [Write], _ outcomes: inout [(any Error)?], _ db: GRDB.Database) throws {
+        try db.inTransaction(.immediate) {
+            for (index, write) in batch.enumerated() {
+                let before = db.totalChangesCount
+                let transaction = SQLiteTransaction(db: db)
+                do {
+                    try write.body(transaction)
+                } catch {
+                    // A full disk ends the whole transaction: then nobody is told "done".
+                    guard db.isInsideTransaction else { throw error }
+                    guard db.totalChangesCount == before, !transaction.hasRunScript else { throw HalfDone() }
+                    outcomes[index] = error
+                }
+            }
+            return .commit
+        }
+    }
+
+    /// Each write in a savepoint of its own, so that one that fails takes back its work and nobody else's.
+    private func attemptApart(_ batch: [Write], _ outcomes: inout [(any Error)?], _ db: GRDB.Database) throws {
+        try db.inTransaction(.immediate) {
+            for (index, write) in batch.enumerated() {
+                do {
+                    try db.inSavepoint {
+                        try write.body(SQLiteTransaction(db: db))
+                        return .commit
+                    }
+                } catch {
+                    guard db.isInsideTransaction else { throw error }
+                    outcomes[index] = error
+                }
+            }
+            return .commit
+        }
     }
 
     private func translate(_ error: any Error) -> any Error {
@@ -163,61 +194,70 @@ private final class ResultBox<T: Sendable>: Sendable {
     func take() -> T { value.withLock { $0! } }
 }
 
-private struct SQLiteTransaction: SlipwaySQL.Transaction {
-    let db: GRDB.Database
+private final class SQLiteTransaction: SlipwaySQL.Transaction {
+    private let db: GRDB.Database
+    /// A schema's changes are not counted as changes.
+    private(set) var hasRunScript = false
 
-    func run(_ statement: SlipwaySQL.Statement, _ values: [String: SQLValue]) throws -> Int {
-        let prepared = try db.cachedStatement(sql: statement.sql)
+    init(db: GRDB.Database) { self.db = db }
+
+    func run(_ statement: SlipwaySQL.Statement, _ values: Bindings) throws -> Int {
+        let prepared = try PreparedStatement(statement, in: db)
+        defer { prepared.reset() }
         let before = db.totalChangesCount
-        try prepared.execute(arguments: arguments(values))
+        prepared.bind(values)
+        while try prepared.step() {}
         return db.totalChangesCount - before
     }
 
-    func all(_ statement: SlipwaySQL.Statement, _ values: [String: SQLValue]) throws -> [SlipwaySQL.Row] {
+    func run(_ statement: SlipwaySQL.Statement, _ parameters: [String], forEach values: [SQLValue]) throws -> Int {
+        let prepared = try PreparedStatement(statement, in: db)
+        defer { prepared.reset() }
+        let places = parameters.map(prepared.place)
+        let before = db.totalChangesCount
+        var next = 0
+        while next < values.count {
+            for place in places {
+                prepared.bind(values[next], at: place)
+                next += 1
+            }
+            while try prepared.step() {}
+            prepared.rewind()
+        }
+        return db.totalChangesCount - before
+    }
+
+    func all(_ statement: SlipwaySQL.Statement, _ values: Bindings) throws -> [SlipwaySQL.Row] {
         var rows: [SlipwaySQL.Row] = []
         try forEach(statement, values) { rows.append($0) }
         return rows
     }
 
-    func first(_ statement: SlipwaySQL.Statement, _ values: [String: SQLValue]) throws -> SlipwaySQL.Row? {
-        try GRDB.Row.fetchOne(try db.cachedStatement(sql: statement.sql), arguments: arguments(values)).map(row)
+    func first(_ statement: SlipwaySQL.Statement, _ values: Bindings) throws -> SlipwaySQL.Row? {
+        let prepared = try PreparedStatement(statement, in: db)
+        defer { prepared.reset() }
+        prepared.bind(values)
+        return try prepared.step() ? SlipwaySQL.Row(prepared.columns, prepared.values) : nil
     }
 
-    func forEach(_ statement: SlipwaySQL.Statement, _ values: [String: SQLValue], _ body: (SlipwaySQL.Row) throws -> Void) throws {
-        let cursor = try GRDB.Row.fetchCursor(try db.cachedStatement(sql: statement.sql), arguments: arguments(values))
-        while let next = try cursor.next() { try body(row(next)) }
+    func forEach(_ statement: SlipwaySQL.Statement, _ values: Bindings, _ body: (SlipwaySQL.Row) throws -> Void) throws {
+        let prepared = try PreparedStatement(statement, in: db)
+        defer { prepared.reset() }
+        prepared.bind(values)
+        let columns = prepared.columns
+        while try prepared.step() { try body(SlipwaySQL.Row(columns, prepared.values)) }
+    }
+
+    func scan(_ statement: SlipwaySQL.Statement, _ values: Bindings, _ body: (any RowVisit) throws -> Bool) throws {
+        let prepared = try PreparedStatement(statement, in: db)
+        defer { prepared.reset() }
+        prepared.bind(values)
+        while try prepared.step() { guard try body(prepared) else { return } }
     }
 
     func script(_ sql: String) throws {
+        hasRunScript = true
         // A table that says so is kept in the order of its primary key, without a second tree for row numbers.
         try db.execute(sql: sql.replacingOccurrences(of: ") /* clustered */", with: ") WITHOUT ROWID"))
-    }
-
-    private func arguments(_ values: [String: SQLValue]) -> StatementArguments {
-        StatementArguments(
-            values.mapValues { value -> (any DatabaseValueConvertible)? in
-                switch value {
-                case .null: nil
-                case .integer(let value): value
-                case .real(let value): value
-                case .text(let value): value
-                case .blob(let value): Data(value)
-                }
-            })
-    }
-
-    private func row(_ row: GRDB.Row) -> SlipwaySQL.Row {
-        var values: [String: SQLValue] = [:]
-        for (column, value) in row {
-            values[column] =
-                switch value.storage {
-                case .null: .null
-                case .int64(let value): .integer(value)
-                case .double(let value): .real(value)
-                case .string(let value): .text(value)
-                case .blob(let value): .blob(Array(value))
-                }
-        }
-        return SlipwaySQL.Row(values)
     }
 }

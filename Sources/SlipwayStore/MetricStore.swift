@@ -9,82 +9,179 @@ package struct MetricStore {
 
     package init(tx: any Transaction) { self.tx = tx }
 
+    // MARK: Writing
+
     /// Appends points; one that is there already (same key, step, time and value) is there once. The latest point of a key is the one with
     /// the greatest (step, time, value).
     package func log(_ points: [MetricPoint], of run: Run) throws {
-        var keys: [String: Int64] = [:]
-        var latest: [Int64: MetricPoint] = [:]
-        for point in points {
-            let key: Int64
-            if let known = keys[point.key] {
-                key = known
-            } else {
-                key = try number(of: point.key)
-                keys[point.key] = key
-            }
-            try tx.run(Self.insert, values(of: point, key, run))
-            if let model = point.model, try LoggedModelStore(tx: tx).model(model) != nil {
-                // A point that names a model which nobody logged is the run's alone, as in MLflow.
-                try tx.run(
-                    Self.insertOfModel,
-                    values(of: point, key, run).merging([
-                        "model": .text(model), "dataset": .text(point.datasetName ?? ""), "digest": .text(point.datasetDigest ?? ""),
-                    ]) { $1 })
-            }
-            if latest[key].map({ Self.rank($0) <= Self.rank(point) }) ?? true { latest[key] = point }
+        if points.count == 1 {
+            let point = points[0]
+            try log([point.sample], of: Metric(run: run, key: try number(of: point.key)))
+        } else {
+            var samples: [String: [MetricSample]] = [:]
+            for point in points { samples[point.key, default: []].append(point.sample) }
+            for (key, samples) in samples { try log(samples, of: Metric(run: run, key: try number(of: key))) }
         }
-        // Once per key and batch, however many points it has.
-        for (key, point) in latest { try tx.run(Self.upsertLatest, values(of: point, key, run)) }
+        for point in points {
+            guard let model = point.model, try LoggedModelStore(tx: tx).model(model) != nil else { continue }
+            // A point that names a model which nobody logged is the run's alone, as in MLflow.
+            try tx.run(
+                Self.insertOfModel,
+                [
+                    "model": .text(model), "run": .integer(run.number), "key": .integer(try number(of: point.key)), "step": .integer(point.step),
+                    "at": .integer(point.timestamp), "value": .real(Self.stored(point.value)), "nan": .bool(point.value.isNaN),
+                    "dataset": .text(point.datasetName ?? ""), "digest": .text(point.datasetDigest ?? ""),
+                ])
+        }
     }
 
-    private static func rank(_ point: MetricPoint) -> (Int64, Int64, Double) { (point.step, point.timestamp, stored(point.value)) }
+    /// One metric of one run.
+    struct Metric {
+        var run: Int64
+        var experiment: Int64
+        var key: Int64
 
-    private func values(of point: MetricPoint, _ key: Int64, _ run: Run) -> [String: SQLValue] {
-        [
-            "run": .integer(run.number), "key": .integer(key), "step": .integer(point.step), "at": .integer(point.timestamp),
-            "value": .real(Self.stored(point.value)), "nan": .bool(point.value.isNaN),
-        ]
+        init(run: Run, key: Int64) {
+            self.run = run.number
+            experiment = Int64(run.experiment)!
+            self.key = key
+        }
+
+        var bindings: Bindings { ["run": .integer(run), "key": .integer(key)] }
     }
 
-    private func number(of key: String) throws -> Int64 {
-        if let known = try tx.first(Self.keyNumber, ["name": .text(key)]) { return known.int64("no") }
-        try tx.run(Self.insertKey, ["name": .text(key)])
-        return try tx.first(Self.keyNumber, ["name": .text(key)])!.int64("no")
+    private func log(_ samples: [MetricSample], of metric: Metric) throws {
+        let sorted = Self.sortedOnce(samples)
+        var values: [SQLValue] = []
+        values.reserveCapacity(sorted.count * 6)
+        for sample in sorted {
+            values.append(.integer(metric.run))
+            values.append(.integer(metric.key))
+            values.append(.integer(sample.step))
+            values.append(.integer(sample.timestamp))
+            values.append(.real(Self.stored(sample.value)))
+            values.append(.bool(sample.value.isNaN))
+        }
+        let added = try tx.run(Self.insert, ["run", "key", "step", "at", "value", "nan"], forEach: values)
+        // Sent again: everything is there, and counted.
+        guard added > 0 else { return }
+        var latest = try latest(of: metric) ?? Latest(sample: sorted[0], points: 0, isOrdered: true)
+        if added < sorted.count || !Self.isOrdered(sorted, after: latest) { latest.isOrdered = false }
+        let (before, newest) = (latest.points, latest.sample)
+        latest.points += Int64(added)
+        if Self.rank(sorted.last!) >= Self.rank(latest.sample) { latest.sample = sorted.last! }
+        try tx.run(
+            Self.upsertLatest,
+            [
+                "run": .integer(metric.run), "key": .integer(metric.key), "experiment": .integer(metric.experiment), "step": .integer(latest.sample.step),
+                "at": .integer(latest.sample.timestamp), "value": .real(Self.stored(latest.sample.value)), "nan": .bool(latest.sample.value.isNaN),
+                "points": .integer(latest.points), "ordered": .bool(latest.isOrdered),
+            ])
+        guard latest.isOrdered else { return }
+        if before > 0, let late = sorted.first, Self.rank(late) < Self.rank(newest) { try widenChunk(of: metric, by: late) }
+        if before / Self.chunkPoints < latest.points / Self.chunkPoints { try addChunks(of: metric) }
     }
 
-    private static func stored(_ value: Double) -> Double {
+    /// By (step, time, value), each once.
+    private static func sortedOnce(_ samples: [MetricSample]) -> [MetricSample] {
+        guard samples.count > 1 else { return samples }
+        var isSorted = true
+        for (left, right) in zip(samples, samples.dropFirst()) where !(rank(left) < rank(right)) {
+            isSorted = false
+            break
+        }
+        if isSorted { return samples }
+        var once: [MetricSample] = []
+        for sample in samples.sorted(by: { rank($0) < rank($1) }) {
+            if let last = once.last, rank(last) == rank(sample), last.value.isNaN == sample.value.isNaN { continue }
+            once.append(sample)
+        }
+        return once
+    }
+
+    /// Neither steps nor times go back: then the order of steps is the order of time too.
+    private static func isOrdered(_ samples: [MetricSample], after latest: Latest) -> Bool {
+        var (step, timestamp) = (latest.sample.step, latest.sample.timestamp)
+        for sample in samples {
+            guard sample.step >= step, sample.timestamp >= timestamp else { return false }
+            (step, timestamp) = (sample.step, sample.timestamp)
+        }
+        return true
+    }
+
+    private static func rank(_ sample: MetricSample) -> (Int64, Int64, Double) { (sample.step, sample.timestamp, stored(sample.value)) }
+
+    static func stored(_ value: Double) -> Double {
         if value.isNaN { return 0 }
         return max(-Double.greatestFiniteMagnitude, min(Double.greatestFiniteMagnitude, value))
     }
 
-    /// All points of one key in the order of time, step and value.
-    package func history(of key: String, run: Run, limit: Int, offset: Int = 0) throws -> SearchPage<MetricPoint> {
-        let rows = try tx.all(
-            Self.historyByTime,
-            [
-                "run": .integer(run.number), "name": .text(key), "limit": .integer(limit + 1), "offset": .integer(offset),
-            ])
-        return SearchPage(rows: rows.map { Self.point($0, key: key) }, limit: limit)
+    /// What is known of a metric as a whole.
+    struct Latest {
+        var sample: MetricSample
+        var points: Int64
+        /// Whether every point came at or after the ones before it, in steps and in time.
+        var isOrdered: Bool
     }
 
-    /// Points of one key in the order of steps, at most `limit` of them evenly spread, the first and the last always among them.
-    package func sample(of key: String, run: Run, steps: ClosedRange<Int64>? = nil, limit: Int) throws -> [MetricPoint] {
-        let values: [String: SQLValue] = [
-            "run": .integer(run.number), "name": .text(key), "from": .integer(steps?.lowerBound), "to": .integer(steps?.upperBound),
-        ]
-        let count = try tx.first(Self.countSteps, values)!.int("points")
-        guard count > 0, limit > 0 else { return [] }
-        var wanted = Set<Int>()
-        if count > limit, limit > 1 {
-            for index in 0..<limit { wanted.insert(index * (count - 1) / (limit - 1)) }
+    func latest(of metric: Metric) throws -> Latest? {
+        var latest: Latest?
+        try tx.scan(Self.latestOf, metric.bindings) { row in
+            latest = Latest(sample: Self.sample(row), points: row.int64(4), isOrdered: row.int64(5) != 0)
+            return false
         }
-        var points: [MetricPoint] = []
-        var index = 0
-        try tx.forEach(Self.historyByStep, values) { row in
-            if count <= limit || wanted.contains(index) || (limit == 1 && index == count - 1) { points.append(Self.point(row, key: key)) }
-            index += 1
+        return latest
+    }
+
+    /// Columns step, at_ms, value, is_nan come first.
+    static func sample(_ row: any RowVisit) -> MetricSample {
+        MetricSample(step: row.int64(0), timestamp: row.int64(1), value: row.int64(3) != 0 ? .nan : row.real(2))
+    }
+
+    private func number(of key: String) throws -> Int64 {
+        if let known = try knownNumber(of: key) { return known }
+        try tx.run(Self.insertKey, ["name": .text(key)])
+        return try knownNumber(of: key)!
+    }
+
+    func knownNumber(of key: String) throws -> Int64? {
+        var number: Int64?
+        try tx.scan(Self.keyNumber, ["name": .text(key)]) { row in
+            number = row.int64(0)
+            return false
         }
-        return points
+        return number
+    }
+
+    // MARK: Histories
+
+    /// Points of one key in the order of time, step and value.
+    /// - Returns: the page, and where the next one starts, nil after the last.
+    package func history(of key: String, run: Run, limit: Int, from mark: MetricHistoryMark = MetricHistoryMark()) throws -> (samples: [MetricSample], next: MetricHistoryMark?) {
+        guard let number = try knownNumber(of: key), let latest = try latest(of: Metric(run: run, key: number)) else { return ([], nil) }
+        let metric = Metric(run: run, key: number)
+        var samples: [MetricSample] = []
+        samples.reserveCapacity(min(limit + 1, Int(latest.points)))
+        let more: Bindings = ["limit": .integer(limit + 1)]
+        if latest.isOrdered, let last = mark.last {
+            try tx.scan(Self.historyAfter, metric.bindings.adding(Self.place(last)).adding(more)) { row in
+                samples.append(Self.sample(row))
+                return true
+            }
+        } else {
+            let statement = latest.isOrdered ? Self.historyByStep : Self.historyByTime
+            try tx.scan(statement, metric.bindings.adding(more).adding(["offset": .integer(mark.offset)])) { row in
+                samples.append(Self.sample(row))
+                return true
+            }
+        }
+        guard samples.count > limit else { return (samples, nil) }
+        samples.removeLast()
+        return (samples, MetricHistoryMark(offset: mark.offset + limit, last: latest.isOrdered ? samples.last : nil))
+    }
+
+    static func place(_ sample: MetricSample) -> Bindings {
+        ["step": .integer(sample.step), "at": .integer(sample.timestamp), "value": .real(stored(sample.value)), "nan": .bool(sample.value.isNaN)]
     }
 
     /// Names of the run's metrics.
@@ -108,13 +205,15 @@ package struct MetricStore {
         INSERT INTO metric (run_no, key_no, step, at_ms, value, is_nan) VALUES (:run, :key, :step, :at, :value, :nan)
         ON CONFLICT (run_no, key_no, step, at_ms, value, is_nan) DO NOTHING
         """)
+    private static let latestOf = Statement(
+        "metric.latest", "SELECT step, at_ms, value, is_nan, points, is_ordered FROM latest_metric WHERE run_no = :run AND key_no = :key")
     private static let upsertLatest = Statement(
         "metric.upsertLatest",
         """
-        INSERT INTO latest_metric (run_no, key_no, step, at_ms, value, is_nan) VALUES (:run, :key, :step, :at, :value, :nan)
-        ON CONFLICT (run_no, key_no) DO UPDATE
-        SET step = excluded.step, at_ms = excluded.at_ms, value = excluded.value, is_nan = excluded.is_nan
-        WHERE (excluded.step, excluded.at_ms, excluded.value) >= (latest_metric.step, latest_metric.at_ms, latest_metric.value)
+        INSERT INTO latest_metric (run_no, key_no, experiment_id, step, at_ms, value, is_nan, points, is_ordered)
+        VALUES (:run, :key, :experiment, :step, :at, :value, :nan, :points, :ordered)
+        ON CONFLICT (run_no, key_no) DO UPDATE SET step = excluded.step, at_ms = excluded.at_ms, value = excluded.value, is_nan = excluded.is_nan,
+            points = excluded.points, is_ordered = excluded.is_ordered
         """)
     private static let insertOfModel = Statement(
         "metric.insertOfModel",
@@ -124,29 +223,34 @@ package struct MetricStore {
         ON CONFLICT (model_id, key_no, dataset_name, dataset_digest, run_no, step, at_ms, value, is_nan) DO NOTHING
         """)
     private static let historyByTime = Statement(
-        "metric.history",
+        "metric.historyByTime",
         """
-        SELECT m.step, m.at_ms, m.value, m.is_nan FROM metric m JOIN metric_key k ON k.no = m.key_no
-        WHERE m.run_no = :run AND k.name = :name ORDER BY m.at_ms, m.step, m.value LIMIT :limit OFFSET :offset
-        """)
-    private static let countSteps = Statement(
-        "metric.count",
-        """
-        SELECT COUNT(*) AS points FROM metric m JOIN metric_key k ON k.no = m.key_no
-        WHERE m.run_no = :run AND k.name = :name AND (:from IS NULL OR m.step >= :from) AND (:to IS NULL OR m.step <= :to)
+        SELECT step, at_ms, value, is_nan FROM metric WHERE run_no = :run AND key_no = :key ORDER BY at_ms, step, value LIMIT :limit OFFSET :offset
         """)
     private static let historyByStep = Statement(
         "metric.historyByStep",
         """
-        SELECT m.step, m.at_ms, m.value, m.is_nan FROM metric m JOIN metric_key k ON k.no = m.key_no
-        WHERE m.run_no = :run AND k.name = :name AND (:from IS NULL OR m.step >= :from) AND (:to IS NULL OR m.step <= :to)
-        ORDER BY m.step, m.at_ms, m.value
+        SELECT step, at_ms, value, is_nan FROM metric WHERE run_no = :run AND key_no = :key
+        ORDER BY step, at_ms, value, is_nan LIMIT :limit OFFSET :offset
+        """)
+    private static let historyAfter = Statement(
+        "metric.historyAfter",
+        """
+        SELECT step, at_ms, value, is_nan FROM metric
+        WHERE run_no = :run AND key_no = :key AND (step, at_ms, value, is_nan) > (:step, :at, :value, :nan)
+        ORDER BY step, at_ms, value, is_nan LIMIT :limit
         """)
     private static let keysOf = Statement(
         "metric.keys",
         """
         SELECT k.name FROM latest_metric m JOIN metric_key k ON k.no = m.key_no WHERE m.run_no = :run ORDER BY k.name
         """)
+}
+
+extension MetricPoint {
+    var sample: MetricSample { MetricSample(step: step, timestamp: timestamp, value: value) }
+
+    package init(key: String, _ sample: MetricSample) { self.init(key: key, value: sample.value, timestamp: sample.timestamp, step: sample.step) }
 }
 
 extension RunStore {

@@ -22,42 +22,71 @@ extension RunStore {
 
     /// Latest metrics, params, tags, inputs and outputs of many runs, by run number.
     package func details(of runs: [Run]) throws -> [Int64: RunDetails] {
-        var details = Dictionary(runs.map { ($0.number, RunDetails()) }) { first, _ in first }
+        var gathered = Gathered(runs)
         try Batch.forEach(runs.map(\.number), { .integer($0) }) { list, values in
-            try tx.forEach(
-                Statement(
-                    "run.detailMetrics",
-                    """
-                    SELECT m.run_no, k.name, m.step, m.at_ms, m.value, m.is_nan FROM latest_metric m JOIN metric_key k ON k.no = m.key_no
-                    WHERE m.run_no IN \(list) ORDER BY m.run_no, k.name
-                    """), values
-            ) { row in details[row.int64("run_no")]!.metrics.append(MetricStore.point(row, key: row.text("name"))) }
-            try tx.forEach(Statement("run.detailParams", "SELECT run_no, key, value FROM run_param WHERE run_no IN \(list)"), values) { row in
-                details[row.int64("run_no")]!.params[row.text("key")] = row.text("value")
+            let values = Bindings(values)
+            try visit("run.detailMetrics", Self.metricsOf, list, values, &gathered) { row, details in
+                details.metrics.append(MetricPoint(key: row.text(5), MetricSample(step: row.int64(1), timestamp: row.int64(2), value: row.int64(4) != 0 ? .nan : row.real(3))))
             }
-            try tx.forEach(Statement("run.detailTags", "SELECT run_no, key, value FROM run_tag WHERE run_no IN \(list)"), values) { row in
-                details[row.int64("run_no")]!.tags[row.text("key")] = row.text("value")
+            try visit("run.detailParams", "SELECT run_no, key, value FROM run_param WHERE run_no IN {list} ORDER BY run_no", list, values, &gathered) { row, details in
+                details.params[row.text(1)] = row.text(2)
             }
-            try tx.forEach(
-                Statement(
-                    "run.detailModels",
-                    """
-                    SELECT run_no, direction, model_id, step FROM run_model WHERE run_no IN \(list) ORDER BY run_no, step, model_id
-                    """), values
-            ) { row in
-                let link = ModelLink(model: row.text("model_id"), step: row.int64("step"))
-                if row.text("direction") == ModelLink.Direction.input.rawValue {
-                    details[row.int64("run_no")]!.inputs.append(link)
-                } else {
-                    details[row.int64("run_no")]!.outputs.append(link)
-                }
+            try visit("run.detailTags", "SELECT run_no, key, value FROM run_tag WHERE run_no IN {list} ORDER BY run_no", list, values, &gathered) { row, details in
+                details.tags[row.text(1)] = row.text(2)
             }
-            try addDatasets(list, values, to: &details)
+            try visit(
+                "run.detailModels", "SELECT run_no, direction, model_id, step FROM run_model WHERE run_no IN {list} ORDER BY run_no, step, model_id", list, values,
+                &gathered
+            ) { row, details in
+                let link = ModelLink(model: row.text(2), step: row.int64(3))
+                if row.text(1) == ModelLink.Direction.input.rawValue { details.inputs.append(link) } else { details.outputs.append(link) }
+            }
+            try addDatasets(list, values, to: &gathered)
         }
-        return details
+        return gathered.details
     }
 
-    private func addDatasets(_ list: String, _ values: [String: SQLValue], to details: inout [Int64: RunDetails]) throws {
+    /// The details of many runs while their rows come by, run after run.
+    private struct Gathered {
+        var details: [Int64: RunDetails]
+        private var run: Int64?
+        private var current = RunDetails()
+
+        init(_ runs: [Run]) { details = Dictionary(runs.map { ($0.number, RunDetails()) }) { first, _ in first } }
+
+        mutating func add(to run: Int64, _ change: (inout RunDetails) -> Void) {
+            if self.run != run {
+                settle()
+                current = details.updateValue(RunDetails(), forKey: run)!
+                self.run = run
+            }
+            change(&current)
+        }
+
+        mutating func settle() {
+            guard let run else { return }
+            details[run] = current
+            self.run = nil
+        }
+    }
+
+    /// - Parameter sql: selects rows in the order of their first column, the run's number; `{list}` stands for the runs.
+    private func visit(
+        _ name: String, _ sql: String, _ list: String, _ values: Bindings, _ gathered: inout Gathered, _ body: (any RowVisit, inout RunDetails) -> Void
+    ) throws {
+        try tx.scan(Statement(name, sql.replacing("{list}", with: list)), values) { row in
+            gathered.add(to: row.int64(0)) { body(row, &$0) }
+            return true
+        }
+        gathered.settle()
+    }
+
+    private static let metricsOf = """
+        SELECT m.run_no, m.step, m.at_ms, m.value, m.is_nan, k.name FROM latest_metric m JOIN metric_key k ON k.no = m.key_no
+        WHERE m.run_no IN {list} ORDER BY m.run_no, k.name
+        """
+
+    private func addDatasets(_ list: String, _ values: Bindings, to gathered: inout Gathered) throws {
         var place: [Int64: [Int64: Int]] = [:]
         try tx.forEach(
             Statement(
@@ -67,8 +96,8 @@ extension RunStore {
                 """), values
         ) { row in
             let run = row.int64("run_no")
-            place[run, default: [:]][row.int64("no")] = details[run]!.datasets.count
-            details[run]!.datasets.append(
+            place[run, default: [:]][row.int64("no")] = gathered.details[run]!.datasets.count
+            gathered.details[run]!.datasets.append(
                 DatasetInput(
                     name: row.text("name"), digest: row.text("digest"), sourceType: row.text("source_type"), source: row.text("source"),
                     schema: row.optionalText("schema_text"), profile: row.optionalText("profile")))
@@ -76,7 +105,7 @@ extension RunStore {
         guard !place.isEmpty else { return }
         try tx.forEach(Statement("run.detailDatasetTags", "SELECT run_no, dataset_no, key, value FROM run_dataset_tag WHERE run_no IN \(list)"), values) { row in
             guard let index = place[row.int64("run_no")]?[row.int64("dataset_no")] else { return }
-            details[row.int64("run_no")]!.datasets[index].tags[row.text("key")] = row.text("value")
+            gathered.details[row.int64("run_no")]!.datasets[index].tags[row.text("key")] = row.text("value")
         }
     }
 

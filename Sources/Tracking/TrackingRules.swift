@@ -13,7 +13,9 @@ package enum TrackingRules {
     package static let batchMax = 1000
 
     /// Names of metrics, params and run tags.
-    package static func checkKey(_ key: String, _ path: String) throws {
+    package static func checkKey(_ key: String, _ path: @autoclosure () -> String) throws {
+        if isPlain(key) { return }
+        let path = path()
         guard !key.isEmpty else { throw missing(path) }
         guard key.count <= keyMax else { throw tooLong(path, keyMax) }
         let isSpelledRight = key.unicodeScalars.allSatisfy { scalar in
@@ -31,6 +33,18 @@ package enum TrackingRules {
         }
     }
 
+    /// Letters, digits, `_` and `-` of ASCII, as nearly all keys are: right whatever else the rules say.
+    private static func isPlain(_ key: String) -> Bool {
+        let bytes = key.utf8
+        guard !bytes.isEmpty, bytes.count <= keyMax else { return false }
+        return bytes.allSatisfy { byte in
+            switch byte {
+            case 48...57, 65...90, 97...122, 95, 45: true
+            default: false
+            }
+        }
+    }
+
     private static func isNormalised(_ key: String) -> Bool {
         let parts = key.split(separator: "/", omittingEmptySubsequences: false)
         return parts.allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." }
@@ -45,7 +59,7 @@ package enum TrackingRules {
     }
 
     /// Longer values are cut, as MLflow does by default.
-    package static func cut(_ value: String, to max: Int) -> String { value.count > max ? String(value.prefix(max)) : value }
+    package static func cut(_ value: String, to max: Int) -> String { value.utf8.count > max && value.count > max ? String(value.prefix(max)) : value }
 
     package static func checkRunID(_ id: String) throws {
         guard !id.isEmpty else { throw missing("run_id") }
@@ -85,10 +99,12 @@ package enum TrackingRules {
         return location
     }
 
-    package static func checkMetric(_ point: MetricPoint, _ path: String) throws {
-        try checkKey(point.key, path.isEmpty ? "key" : "\(path).name")
+    /// - Parameter path: where the point lies in its request, such as `metrics[3]`; nil when it is the request.
+    package static func checkMetric(_ point: MetricPoint, _ path: @autoclosure () -> String?) throws {
+        try checkKey(point.key, path().map { "\($0).name" } ?? "key")
         guard point.timestamp >= 0 else {
-            throw SlipwayError.invalid("Invalid value \(point.timestamp) for parameter '\(path.isEmpty ? "" : "\(path).")timestamp' supplied: timestamps are at least 0.")
+            let place = path().map { "\($0)." } ?? ""
+            throw SlipwayError.invalid("Invalid value \(point.timestamp) for parameter '\(place)timestamp' supplied: timestamps are at least 0.")
         }
     }
 

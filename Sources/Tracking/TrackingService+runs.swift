@@ -141,7 +141,7 @@ extension TrackingService {
     }
 
     package func logMetric(_ point: MetricPoint, of id: String, by caller: Caller) async throws {
-        try TrackingRules.checkMetric(point, "")
+        try TrackingRules.checkMetric(point, nil)
         try await changeRun(id, by: caller) { store, run in try store.log([point], of: run) }
     }
 
@@ -184,24 +184,49 @@ extension TrackingService {
     }
 
     /// All points of one metric in the order of time; an unknown key has none.
-    package func history(of key: String, run id: String, limit: Int, offset: Int, by caller: Caller) async throws -> SearchPage<MetricPoint> {
-        try await readRun(id, by: caller) { tx, run in try MetricStore(tx: tx).history(of: key, run: run, limit: limit, offset: offset) }
+    /// - Returns: the page, and where the next one starts, nil after the last.
+    package func history(
+        of key: String, run id: String, limit: Int, from mark: MetricHistoryMark = MetricHistoryMark(), by caller: Caller
+    ) async throws -> (samples: [MetricSample], next: MetricHistoryMark?) {
+        try await readRun(id, by: caller) { tx, run in try MetricStore(tx: tx).history(of: key, run: run, limit: limit, from: mark) }
     }
 
-    /// Points of one metric of several runs, evenly sampled, by steps.
+    /// All points of one metric of several runs, run after run, each in the order of time, `limit` of them at most.
+    package func histories(of key: String, runs: [String], limit: Int, by caller: Caller) async throws -> [(run: String, samples: [MetricSample])] {
+        try await readRuns(runs, by: caller) { tx, runs in
+            var left = limit
+            return try runs.map { run in
+                let samples = left > 0 ? try MetricStore(tx: tx).history(of: key, run: run, limit: left).samples : []
+                left -= samples.count
+                return (run.id, samples)
+            }
+        }
+    }
+
+    /// Curves of one metric of several runs in the order of steps, thinned to about `limit` points each; spikes stay.
+    package func curves(
+        of key: String, runs: [String], steps: ClosedRange<Int64>?, limit: Int, by caller: Caller
+    ) async throws -> [(run: String, samples: [MetricSample])] {
+        try await readRuns(runs, by: caller) { tx, runs in
+            Array(zip(runs.map(\.id), try MetricStore(tx: tx).curves(of: key, runs: runs, steps: steps, limit: limit))).map { (run: $0, samples: $1) }
+        }
+    }
+
+    /// The same as single points.
     package func samples(
         of key: String, runs: [String], steps: ClosedRange<Int64>?, limit: Int, by caller: Caller
     ) async throws -> [(run: String, point: MetricPoint)] {
+        try await curves(of: key, runs: runs, steps: steps, limit: limit, by: caller).flatMap { curve in
+            curve.samples.map { (curve.run, MetricPoint(key: key, $0)) }
+        }
+    }
+
+    private func readRuns<T: Sendable>(_ ids: [String], by caller: Caller, _ body: @escaping @Sendable (any Transaction, [Run]) throws -> T) async throws -> T {
         try caller.requireSomebody()
-        let environment = environment
-        return try await realm.database.read { tx in
-            var points: [(run: String, point: MetricPoint)] = []
-            for id in runs {
-                let run = try RunStore(tx: tx).existing(id)
-                try caller.require(.readMetadata, project: run.project, environment: environment)
-                points += try MetricStore(tx: tx).sample(of: key, run: run, steps: steps, limit: limit).map { (id, $0) }
-            }
-            return points
+        return try await realm.database.read { [environment] tx in
+            let runs = try ids.map { try RunStore(tx: tx).existing($0) }
+            for run in runs { try caller.require(.readMetadata, project: run.project, environment: environment) }
+            return try body(tx, runs)
         }
     }
 

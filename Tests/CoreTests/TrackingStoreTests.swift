@@ -1,3 +1,4 @@
+import Foundation
 import SlipwayCore
 import SlipwaySQL
 import SlipwayStore
@@ -43,7 +44,7 @@ struct TrackingStoreTests {
             #expect(try RunStore(tx: tx).latestMetrics(run.id) == ["m": 3])
             try store.log([MetricPoint(key: "m", value: 2, timestamp: 5, step: 2), MetricPoint(key: "m", value: -1, timestamp: 6, step: 2)], of: run)
             #expect(try RunStore(tx: tx).latestMetrics(run.id) == ["m": -1])
-            #expect(try store.history(of: "m", run: run, limit: 10).items.map(\.value) == [1, 2, 3, -1, 9])
+            #expect(try store.history(of: "m", run: run, limit: 10).samples.map(\.value) == [1, 2, 3, -1, 9])
         }
     }
 
@@ -59,23 +60,81 @@ struct TrackingStoreTests {
             ]
             try store.log(points, of: run)
             try store.log(points, of: run)
-            let nan = try store.history(of: "n", run: run, limit: 10).items
+            let nan = try store.history(of: "n", run: run, limit: 10).samples
             #expect(nan.count == 2 && nan.contains { $0.value.isNaN } && nan.contains { $0.value == 0 })
-            #expect(try store.history(of: "i", run: run, limit: 10).items.map(\.value) == [-Double.greatestFiniteMagnitude, Double.greatestFiniteMagnitude])
+            #expect(try store.history(of: "i", run: run, limit: 10).samples.map(\.value) == [-Double.greatestFiniteMagnitude, Double.greatestFiniteMagnitude])
         }
     }
 
-    @Test("a sample keeps the first and the last point and never exceeds its size", arguments: [1, 2, 3, 7, 100, 101])
-    func samples(limit: Int) async throws {
+    @Test("a curve keeps its ends, thins as MLflow does, and is whole where it is short", arguments: [1, 2, 3, 7, 100, 101])
+    func curves(limit: Int) async throws {
         let realm = try await TestRealm()
         try await realm.database.write { tx in
             let run = try run(tx)
             let store = MetricStore(tx: tx)
             try store.log((0..<100).map { MetricPoint(key: "m", value: Double($0), timestamp: 1, step: Int64($0)) }, of: run)
-            let sample = try store.sample(of: "m", run: run, limit: limit).map(\.step)
-            #expect(sample.count == min(limit, 100) && sample == sample.sorted() && sample.last == 99)
-            if limit > 1 { #expect(sample.first == 0) }
-            #expect(try store.sample(of: "m", run: run, steps: 10...19, limit: 1000).map(\.step) == Array(10...19))
+            let steps = try store.curves(of: "m", runs: [run], limit: limit)[0].map(\.step)
+            #expect(steps == steps.sorted() && steps.first == 0 && steps.last == 99)
+            #expect(limit >= 100 ? steps.count == 100 : Array(steps.dropLast()) == Array(stride(from: 0, to: 99, by: 100 / limit)))
+            #expect(try store.curves(of: "m", runs: [run], steps: 10...19, limit: 1000)[0].map(\.step) == Array(10...19))
+        }
+    }
+
+    @Test(
+        "a long curve keeps its spikes, wherever they are and however it came", arguments: [2_000, 5_000, 30_000, 100_001],
+        ["in one order", "with steps that went back"])
+    func spikes(count: Int, order: String) async throws {
+        let realm = try await TestRealm()
+        let seed = UInt64.random(in: 0...UInt64.max)
+        var random = SeededGenerator(seed: seed)
+        var points = (0..<count).map { MetricPoint(key: "loss", value: sin(Double($0) / 500), timestamp: Int64($0 / 10), step: Int64($0)) }
+        let spikes = (0..<5).map { _ in Int.random(in: 1..<(count - 1), using: &random) }
+        for spike in spikes { points[spike].value = spike.isMultiple(of: 2) ? 50 + Double(spike) : -50 - Double(spike) }
+        let ends = [points[0], points[count - 1]]
+        if order != "in one order" { points.swapAt(3, count / 2) }
+        let sent = points
+        try await realm.database.write { tx in
+            let run = try run(tx)
+            let store = MetricStore(tx: tx)
+            for start in stride(from: 0, to: count, by: 1000) { try store.log(Array(sent[start..<min(start + 1000, count)]), of: run) }
+            for range in [nil, 0...Int64.max, Int64(count / 5)...Int64(count * 4 / 5)] as [ClosedRange<Int64>?] {
+                let curve = try store.curves(of: "loss", runs: [run], steps: range, limit: 320)[0]
+                let places = curve.map { [$0.step, $0.timestamp] }
+                #expect(places == places.sorted { $0.lexicographicallyPrecedes($1) } && Set(places).count == places.count, "seed \(seed)")
+                #expect(curve.count <= 3 * 640 + 3, "\(curve.count) points, seed \(seed)")
+                for spike in spikes where range?.contains(Int64(spike)) ?? true {
+                    let isKept = curve.contains { $0.step == Int64(spike) }
+                    // Of two in one gap the greater one speaks for both.
+                    let isCovered = spikes.contains { $0 != spike && abs($0 - spike) <= count / 100 }
+                    #expect(isKept || isCovered, "spike at \(spike) of \(spikes), \(String(describing: range)), seed \(seed)")
+                }
+                if range == nil { #expect(curve.first?.step == ends[0].step && curve.last?.step == ends[1].step, "seed \(seed)") }
+            }
+        }
+    }
+
+    @Test("a history is read page by page to its end, in order, whatever order it was written in", arguments: [true, false])
+    func pages(isOrdered: Bool) async throws {
+        let realm = try await TestRealm()
+        try await realm.database.write { tx in
+            let run = try run(tx)
+            let store = MetricStore(tx: tx)
+            // Many points at one step, at one time, and NaN among them.
+            var points = (0..<500).map { (index: Int) -> MetricPoint in
+                MetricPoint(key: "m", value: index == 250 ? Double.nan : Double(index % 7), timestamp: Int64(index / 20), step: Int64(index / 50))
+            }
+            if !isOrdered { points.reverse() }
+            for point in points { try store.log([point], of: run) }
+            let whole = try store.history(of: "m", run: run, limit: 1000)
+            #expect(whole.next == nil && whole.samples.map(\.timestamp) == whole.samples.map(\.timestamp).sorted())
+            var pages: [MetricSample] = []
+            var mark: MetricHistoryMark? = MetricHistoryMark()
+            while let from = mark {
+                let page = try store.history(of: "m", run: run, limit: 33, from: from)
+                pages += page.samples
+                mark = page.next
+            }
+            #expect(pages.map(String.init(describing:)) == whole.samples.map(String.init(describing:)))
         }
     }
 
