@@ -3,6 +3,8 @@
 
     .venv/bin/python scripts/screenshots.py --port 5080 --data slipway-data
 
+`run-table` and `compare` show a sweep of ten thousand runs, which the demo does not have; they were taken by hand.
+
 The browser has no session of its own: a pass-through on another loopback port adds the cookie of a signed-in person.
 """
 
@@ -51,6 +53,8 @@ def pictures(server: "PassThrough") -> list[tuple[str, str | None, int, bool]]:
         ("board", "/", 720, False),
         ("board-dark", "/", 720, True),
         ("run", server.find("/stage/runs", r"/stage/runs/[0-9a-f]{32}", holding="training_loss"), 1500, False),
+        ("artifacts", server.find("/stage/runs", r"/stage/runs/[0-9a-f]{32}", holding="training_loss", then="/artifacts?path=roc.png"), 800, False),
+        ("version", server.find("/stage/models/" + SLOT, rf"/stage/models/{SLOT}/versions/\d+"), 1300, False),
         ("execution", server.find("/stage/executions", r"/stage/executions/[0-9a-f]{12}"), 900, False),
         ("promotion", server.find("/prod/promotions", r"/prod/promotions/[0-9a-f]{12}"), 1400, False),
         ("promotion-blocked", server.find("/stage/promotions", r"/stage/promotions/[0-9a-f]{12}", holding="Nothing was changed."), 1300, False),
@@ -110,12 +114,12 @@ class PassThrough:
         except urllib.error.HTTPError:
             return False
 
-    def find(self, listing: str, pattern: str, holding: str | None = None) -> str | None:
-        """The first page that the listing links to and that holds the text."""
+    def find(self, listing: str, pattern: str, holding: str | None = None, then: str = "") -> str | None:
+        """The first page that the listing links to and that holds the text; `then` is put behind its address."""
         links = list(dict.fromkeys(re.findall(f'href="({pattern})"', self.page(listing))))
         for link in links:
             if holding is None or holding in self.page(link):
-                return link
+                return link + then
         return None
 
 

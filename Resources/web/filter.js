@@ -67,7 +67,7 @@ class Completion {
     } else if (place.kind === "comparator") {
       choices = (place.of.startsWith("metrics.") ? numeric : textual).filter((word) => word.toLowerCase().startsWith(place.start.toLowerCase()));
     } else {
-      choices = ["AND "].filter((word) => word.startsWith(place.start.toUpperCase()));
+      choices = ["AND ", "OR "].filter((word) => word.startsWith(place.start.toUpperCase()));
     }
     if (turn !== this.turn || document.activeElement !== this.field) return;
     this.place = place;

@@ -101,12 +101,11 @@ function replaceLive(old, fresh) {
   const ticked = new Set(Array.from(old.querySelectorAll("input:checked"), (box) => box.value));
   const opened = new Set(Array.from(old.querySelectorAll("details[open][id]"), (part) => part.id));
   const focus = old.contains(document.activeElement) ? document.activeElement : null;
-  const left = old.querySelector(".scroll")?.scrollLeft ?? 0;
+  const places = Array.from(old.querySelectorAll(".scroll"), (part) => [part.scrollLeft, part.scrollTop]);
   fresh.querySelectorAll("input[type=checkbox]").forEach((box) => { box.checked = ticked.has(box.value); });
   fresh.querySelectorAll("details[id]").forEach((part) => { part.open = part.open || opened.has(part.id); });
   old.replaceWith(fresh);
-  const scroll = fresh.querySelector(".scroll");
-  if (scroll) scroll.scrollLeft = left;
+  fresh.querySelectorAll(".scroll").forEach((part, index) => { [part.scrollLeft, part.scrollTop] = places[index] ?? [0, 0]; });
   if (focus) {
     const same = Array.from(fresh.querySelectorAll(focus.tagName)).find((other) => (focus.value ? other.value === focus.value : other.href === focus.href));
     same?.focus({ preventScroll: true });
@@ -123,7 +122,7 @@ async function refresh() {
     if (!fresh) continue;
     if (fresh.innerHTML !== old.innerHTML || fresh.dataset.live !== old.dataset.live) replaceLive(old, document.importNode(fresh, true));
   }
-  document.dispatchEvent(new CustomEvent("slipway:live"));
+  document.dispatchEvent(new CustomEvent("slipway:live", { detail: page }));
   countPicked();
   return true;
 }
@@ -162,3 +161,24 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("change", countPicked);
 countPicked();
+
+// --- Addresses that MLflow's client prints: what stands behind '#' reaches only this script ---
+
+if (location.hash.startsWith("#/")) {
+  const form = document.querySelector("main.door form");
+  if (form) {
+    // Not signed in yet: kept for afterwards.
+    let next = form.querySelector("[name=next]");
+    if (!next) {
+      next = document.createElement("input");
+      next.type = "hidden";
+      next.name = "next";
+      next.value = "/";
+      form.append(next);
+    }
+    next.value += location.hash;
+  } else {
+    const environment = /^\/(dev|stage|prod)\/?$/.exec(location.pathname)?.[1] ?? (location.pathname === "/" ? "dev" : null);
+    if (environment) location.replace(`/${environment}/go?to=${encodeURIComponent(location.hash.slice(2))}`);
+  }
+}

@@ -104,9 +104,28 @@ import Testing
         #expect(try await server.send(.get, "/dev/experiments/1?filter=attributes.status+%3D+%27FINISHED%27", headers: headers).text.contains("data-live=\"20\""))
     }
 
-    @Test("whoever may not read the project sees neither its experiments nor its names", arguments: ["/dev/experiments/1", "/dev/experiments/1/complete"])
+    @Test("a comparison marks what differs, hides the rest on request, and takes runs away")
+    func compare() async throws {
+        let (server, headers) = try await Self.server(runs: 4)
+        let ids = (0..<3).map { "run=\(Self.id($0))" }.joined(separator: "&")
+        let text = try await server.send(.get, "/dev/compare?\(ids)", headers: headers).text
+        #expect(text.contains("Compare 3 runs") && text.contains("≠</abbr> model</th>") && text.contains("data-key=\"owner\""))
+        #expect(text.contains("<td class=\"other\">linear</td>") && text.contains("<td>tree</td>"))
+        #expect(text.contains("{&quot;\(Self.id(0))&quot;:&quot;run 0&quot;,"), "the legend's names, in order")
+        let fewer = String(try #require(text.firstMatch(of: /href="([^"]+)">take away</)).1).replacing("&amp;", with: "&")
+        #expect(try await server.send(.get, fewer, headers: headers).text.contains("Compare 2 runs"))
+        let same = "/dev/compare?run=\(Self.id(0))&run=\(Self.id(3))&only=differing"
+        let differing = try await server.send(.get, same, headers: headers).text
+        #expect(!differing.contains("data-key=\"model\"") && differing.contains("data-key=\"learning rate\""))
+        #expect(try await server.send(.get, "/dev/compare?run=\(Self.id(0))", headers: headers).text.contains("Tick two runs or more"))
+        #expect(try await server.send(.get, "/dev/compare?run=nothing&run=\(Self.id(0))", headers: headers).status == .notFound)
+    }
+
+    @Test(
+        "whoever may not read the project sees neither its experiments nor its names",
+        arguments: ["/dev/experiments/1", "/dev/experiments/1/complete", "/dev/compare?run=\(ExperimentPageTests.id(0))&run=\(ExperimentPageTests.id(1))"])
     func foreign(path: String) async throws {
-        let (server, _) = try await Self.server(runs: 1)
+        let (server, _) = try await Self.server(runs: 2)
         let headers = try await WebRouteTests.cookie(server, "dan")
         let (status, text, _) = try await server.send(.get, path, headers: headers)
         #expect(status == .forbidden && !text.contains("run 0") && !text.contains("learning rate"))

@@ -70,6 +70,6 @@ struct MLflowPlacesTests {
             #expect(answer.status == .badRequest || answer.status == .notFound, "\(method) \(path): \(answer.text)")
             #expect(!answer.text.contains("root:"))
         }
-        #expect(try !FileManager.default.fileExists(atPath: folder.url.appending(path: "x").path))
+        #expect(!FileManager.default.fileExists(atPath: folder.url.appending(path: "x").path))
     }
 }

@@ -58,14 +58,17 @@ import Testing
         run.details.params = [evil: evil]
         run.details.tags[evil] = evil
         run.artifacts = [.init(path: "\(evil).png", sizeBytes: 1)]
-        run.curves = [evil: run.curves["valid.auc"]!]
+        run.details.metrics.append(MetricPoint(key: evil, value: 1, timestamp: 1, step: 7))
+        let files = ArtifactsPage(
+            frame: Sample.frame(), home: .run("0"), title: evil, back: .board, levels: [.init(path: nil, entries: [ArtifactEntry(name: evil, size: 1)])],
+            file: .init(path: evil, sizeBytes: 1, digest: evil, preview: .table(head: [evil], rows: [[evil]], isWhole: true)))
         var promotion = try Sample.promotion(.blocked)
         promotion.reasons = [.init(evil, remedy: evil)]
         promotion.change.commits[0].subject = evil
         promotion.approvals[0].comment = evil
         let pages = [
             ExecutionView.html(ExecutionPage(frame: Sample.frame(), execution: execution, steps: steps, tail: .init(step: evil, text: evil))),
-            RunView.html(run),
+            RunView.html(run), ArtifactsView.html(files), CompareView.html(ComparePage(frame: Sample.frame(), runs: [(run.run, run.details), (run.run, RunDetails())])),
             PromotionView.html(
                 PromotionPage(
                     frame: Sample.frame(), promotion: promotion, release: nil, current: nil, evidence: [], missing: [], timeline: [], decisions: [.approve], error: .invalid(evil))),
@@ -84,9 +87,11 @@ import Testing
     @Test("every page reads without JavaScript: what a chart draws stands in a table")
     func withoutScript() throws {
         let run = RunView.html(Sample.runPage()).markup
-        #expect(run.matches(of: /<figure class="chart"/).count == 2)
-        #expect(run.contains("<details open>"))
-        #expect(run.matches(of: /<td data-v="/).count == 162)
+        #expect(run.matches(of: /<figure class="chart curve"/).count == 1)
+        let table = try #require(run.firstMatch(of: /href="([^"]+)">as a table</)).1
+        #expect(table == "/stage/runs/\(Sample.runPage().run.id)/metric?key=train.log_loss")
+        let metric = MetricView.html(Sample.metricPage()).markup
+        #expect(metric.contains("0.4519") && metric.matches(of: /<tr><th scope="row" class="n">/).count == 81)
     }
 
     @Test("a decided plan travels with the form, and a caller without rights sees no button")

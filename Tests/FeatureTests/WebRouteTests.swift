@@ -57,8 +57,10 @@ import Testing
 
     static let addresses = [
         "/", "/prod/executions", "/prod/executions/c0ffee12ab34", "/prod/runs", "/prod/runs/\(String(repeating: "0", count: 32))",
-        "/prod/runs/\(String(repeating: "0", count: 32))/artifact?path=roc.png", "/prod/experiments", "/prod/experiments/1", "/prod/data", "/prod/data/flights?project=flight-delays", "/prod/models",
-        "/prod/models/flight-delay",
+        "/prod/runs/\(String(repeating: "0", count: 32))/artifact?path=roc.png", "/prod/runs/\(String(repeating: "0", count: 32))/artifacts",
+        "/prod/runs/\(String(repeating: "0", count: 32))/metric?key=auc",
+        "/prod/experiments", "/prod/experiments/1", "/prod/data", "/prod/data/flights?project=flight-delays", "/prod/models",
+        "/prod/models/flight-delay", "/prod/models/flight-delay/versions/2", "/prod", "/prod/experiments/1/complete", "/prod/compare",
         "/prod/releases", "/prod/releases/abcdef012345", "/prod/promotions", "/prod/promotions/9b1d7e44a0c2", "/prod/endpoints", "/prod/endpoints/flight-delay",
         "/prod/slots/flight-delay/rollback",
         "/prod/slots/flight-delay/history", "/prod/audit",

@@ -59,6 +59,13 @@ extension Sample {
             ("run-table-wrong", RunTableView.html(runTable(runs: 0, RunTableQuery(filter: "metrics.auc >"), error: .invalid("Invalid clause.", remedy: "Write it.")))),
             ("runs-empty", RunsView.html(RunsPage(frame: frame(.dev), rows: [], older: nil, address: "http://h"))),
             ("run", RunView.html(runPage())),
+            ("compare", CompareView.html(compare())),
+            ("compare-none", CompareView.html(ComparePage(frame: frame(.dev), runs: []))),
+            ("metric", MetricView.html(metricPage())),
+            ("artifacts", ArtifactsView.html(ArtifactsPage(frame: frame(.dev), home: .loggedModel("m-1"), title: "model", back: .board, levels: [.init(path: nil, entries: [])]))),
+            ("artifact-table", ArtifactsView.html(artifactsPage(.table(head: ["id", "x"], rows: [["1", "2"]], isWhole: false), path: "evaluation/a"))),
+            ("artifact-page", ArtifactsView.html(artifactsPage(.page, path: "evaluation/a"))),
+            ("artifact-picture", ArtifactsView.html(artifactsPage(.picture, path: "evaluation/a"))),
         ]
     }
 
@@ -77,6 +84,21 @@ extension Sample {
         return RunTablePage(
             frame: frame(.dev), experiment: experiment, query: query, runs: rows, found: runs == 0 ? 0 : 10_000,
             keys: [.metric: ["auc", "log_loss"], .param: ["learning_rate", "max_iter"], .tag: ["mlflow.user"]], error: error, address: "http://h")
+    }
+
+    static func version(_ version: ModelVersion, beside other: ModelVersion) throws -> VersionPage {
+        let page = runPage()
+        let origin = VersionPage.Origin(environment: .stage, run: page.run, details: page.details)
+        return VersionPage(
+            frame: frame(), version: version, origin: origin,
+            carriers: [.init(environment: .prod, release: try release(2, auc: 0.7011), promotions: [try promotion(.live)], slots: [try slot()])],
+            files: try FileManifest(files: [.init(path: "MLmodel", digest: digest("a"), size: 812), .init(path: "model.pkl", digest: digest("b"), size: 811_000)]), others: [3, 1],
+            other: .init(version: other, files: try FileManifest(files: [.init(path: "MLmodel", digest: digest("a"), size: 812)])))
+    }
+
+    static func compare(isDifferingOnly: Bool = false) -> ComparePage {
+        let table = runTable()
+        return ComparePage(frame: table.frame, runs: table.runs, isDifferingOnly: isDifferingOnly)
     }
 
     private static func assetPages() throws -> [(name: String, html: HTML)] {
@@ -109,6 +131,8 @@ extension Sample {
             ),
             ("models", ModelsView.html(ModelsPage(frame: frame(), models: [model], address: "http://h"))),
             ("model", ModelView.html(ModelPage(frame: frame(), model: model, versions: versions))),
+            ("version", VersionView.html(try version(versions[1], beside: versions[0]))),
+            ("version-alone", VersionView.html(VersionPage(frame: frame(.dev), version: versions[2]))),
             ("releases", ReleasesView.html(ReleasesPage(frame: frame(), releases: releases))),
             ("release", ReleaseView.html(ReleasePage(frame: frame(), release: releases[0], marks: ["policy: demo"], promotions: [promotion]))),
         ]

@@ -146,18 +146,8 @@ enum Sample {
             "mlflow.log-model.history": "[{…}]",
         ]
         details.datasets = [DatasetInput(name: "flights", digest: "5b2e81c0aa17", sourceType: "slipway", source: "slipway", tags: ["mlflow.data.context": "training"])]
-        var generator = 17.0
-        func curve(_ key: String, from start: Double, to end: Double) -> [MetricPoint] {
-            (0...80).map { step in
-                generator = (generator * 16_807).truncatingRemainder(dividingBy: 2_147_483_647)
-                let noise = (generator / 2_147_483_647 - 0.5) * 0.006
-                let share = 1 - 1 / (1 + Double(step) / 9)
-                return MetricPoint(key: key, value: start + (end - start) * share + noise, timestamp: now.milliseconds, step: Int64(step))
-            }
-        }
         return RunPage(
             frame: frame(.stage), run: run, experiment: "flight-delays", details: details,
-            curves: ["train.log_loss": curve("train.log_loss", from: 0.61, to: 0.44), "valid.auc": curve("valid.auc", from: 0.58, to: 0.722)],
             artifacts: [.init(path: "roc.png", sizeBytes: 34_120), .init(path: "monitoring/baseline.parquet", sizeBytes: 8213), .init(path: "MODEL_CARD.md", sizeBytes: 1402)],
             models: [
                 LoggedModel(
@@ -165,6 +155,25 @@ enum Sample {
                     status: .ready,
                     creator: "ada", signature: ["inputs": .array(Array(repeating: ["name": "x"], count: 14))], createdAt: now, updatedAt: now)
             ])
+    }
+
+    static func metricPage() -> MetricPage {
+        var generator = 17.0
+        let points = (0...80).map { step in
+            generator = (generator * 16_807).truncatingRemainder(dividingBy: 2_147_483_647)
+            let value = step == 80 ? 0.4519 : 0.44 + 0.17 / (1 + Double(step) / 9) + generator / 2_147_483_647 * 0.006
+            return MetricSample(step: Int64(step), timestamp: now.milliseconds, value: value)
+        }
+        return MetricPage(frame: frame(.prod), run: runPage().run, key: "train.log_loss", points: points, hasMore: true)
+    }
+
+    static func artifactsPage(_ preview: ArtifactsPage.Preview, path: String) -> ArtifactsPage {
+        ArtifactsPage(
+            frame: frame(.dev), home: .run(runPage().run.id), title: "push", back: .run(.dev, runPage().run.id),
+            levels: [
+                .init(path: nil, entries: [ArtifactEntry(name: "evaluation", size: nil), ArtifactEntry(name: "notes.txt", size: 12)]),
+                .init(path: "evaluation", entries: [ArtifactEntry(name: "a", size: 3)]),
+            ], file: .init(path: path, sizeBytes: 3, digest: digest("a").rawValue, preview: preview))
     }
 
     static func reports() throws -> [DriftReport] {

@@ -76,7 +76,8 @@ package enum RunTableView {
     private static let help: HTML = """
         <details class="help"><summary>How to write a filter</summary>
         <p>As in MLflow: <code>metrics.auc &gt; 0.7</code>, <code>params.model = 'tree'</code>, <code>tags.owner LIKE 'a%'</code>, <code>attributes.status = 'RUNNING'</code>,
-        <code>attributes.start_time &gt; 1764000000000</code>, <code>datasets.name IN ('flights')</code>, <code>tags.note IS NULL</code>; several with <code>AND</code>.
+        <code>attributes.start_time &gt; 1764000000000</code>, <code>datasets.name IN ('flights')</code>, <code>tags.note IS NULL</code>;
+        several with <code>AND</code>, <code>OR</code>, <code>NOT</code> and parentheses.
         A name with spaces stands in backquotes: <code>metrics.`valid auc` &gt; 0.7</code>.</p></details>
         """
 

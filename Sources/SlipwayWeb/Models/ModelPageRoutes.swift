@@ -14,14 +14,18 @@ package struct ModelPageRoutes: Sendable {
         router.get(.init(SitePattern.model.rawValue), use: show)
     }
 
-    /// `GET /{env}/models`
+    /// `GET /{env}/models?named=&from=`
     @Sendable func list(_ request: Request, context: SlipwayContext) async throws -> Response {
         let environment = try context.environment()
-        let found = try await rooms.room(rooms.registries, environment).searchModels(filter: "", orderBy: [], limit: 200, offset: 0, by: context.caller)
+        let fields = QueryFields(request)
+        let filter = fields["named"].map { "name ILIKE '%\($0.prefix(200).replacing("'", with: "''"))%'" } ?? ""
+        let found = try await rooms.room(rooms.registries, environment).searchModels(
+            filter: filter, orderBy: [], limit: ModelsPage.rowsMax, offset: fields.count("from"), by: context.caller)
         return .page(
             ModelsView.html(
                 ModelsPage(
-                    frame: rooms.frame(environment, context.caller), models: found.items.map(\.model), address: rooms.address)))
+                    frame: rooms.frame(environment, context.caller), models: found.items.map(\.model), named: fields["named"], from: fields.count("from"), hasMore: found.hasMore,
+                    address: rooms.address)))
     }
 
     /// `GET /{env}/models/{name}`

@@ -3,13 +3,20 @@ import SlipwayCore
 package struct ModelsPage: Sendable {
     package var frame: PageFrame
     package var models: [RegisteredModel]
-    package var older: SitePath?
+    /// What was asked for: a part of a name.
+    package var named: String?
+    package var from: Int
+    package var hasMore: Bool
     package var address: String
 
-    package init(frame: PageFrame, models: [RegisteredModel], older: SitePath? = nil, address: String) {
+    static let rowsMax = 100
+
+    package init(frame: PageFrame, models: [RegisteredModel], named: String? = nil, from: Int = 0, hasMore: Bool = false, address: String) {
         self.frame = frame
         self.models = models
-        self.older = older
+        self.named = named
+        self.from = from
+        self.hasMore = hasMore
         self.address = address
     }
 }

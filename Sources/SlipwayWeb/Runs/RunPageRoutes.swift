@@ -1,6 +1,5 @@
-import Foundation
-import HTTPTypes
 import Hummingbird
+import Registry
 import SlipwayCore
 import SlipwayHTTP
 import Tracking
@@ -10,7 +9,6 @@ package struct RunPageRoutes: Sendable {
     let rooms: WebRooms
 
     private static let rowsMax = 50
-    private static let curvesMax = 12
     private static let artifactsMax = 100
 
     package init(rooms: WebRooms) { self.rooms = rooms }
@@ -18,7 +16,6 @@ package struct RunPageRoutes: Sendable {
     package func add(to router: some RouterMethods<SlipwayContext>) {
         router.get(.init(SitePattern.runs.rawValue), use: list)
         router.get(.init(SitePattern.run.rawValue), use: show)
-        router.get(.init(SitePattern.runArtifact.rawValue), use: artifact)
     }
 
     /// `GET /{env}/runs?project=&before=`
@@ -55,11 +52,6 @@ package struct RunPageRoutes: Sendable {
         let service = try rooms.room(rooms.tracking, environment)
         let caller = context.caller
         let record = try await service.run(context.parameter("id"), by: caller)
-        var curves: [String: [MetricPoint]] = [:]
-        for metric in record.details.metrics.filter({ $0.step > 0 }).prefix(Self.curvesMax) {
-            let points = try await service.samples(of: metric.key, runs: [record.run.id], steps: nil, limit: Chart.pointsMax, by: caller).map(\.point)
-            if points.count > 1 { curves[metric.key] = points }
-        }
         var artifacts: [RunPage.Artifact] = []
         var open: [String?] = [nil]
         while let folder = open.popLast(), artifacts.count <= Self.artifactsMax {
@@ -71,35 +63,15 @@ package struct RunPageRoutes: Sendable {
         artifacts.sort { $0.path < $1.path }
         var models: [LoggedModel] = []
         for link in record.details.outputs.prefix(10) { models.append(try await service.loggedModel(link.model, by: caller).model) }
+        var versions: [ModelVersion] = []
+        if let registry = rooms.registries[environment] {
+            versions = try await registry.searchVersions(filter: "run_id = '\(record.run.id)'", orderBy: [], limit: 20, offset: 0, by: caller).items
+        }
         return .page(
             RunView.html(
                 RunPage(
                     frame: rooms.frame(environment, caller), run: record.run, experiment: try await service.experiment(record.run.experiment, by: caller).name,
-                    details: record.details, curves: curves, artifacts: Array(artifacts.prefix(Self.artifactsMax)), hasMoreArtifacts: artifacts.count > Self.artifactsMax,
-                    models: models)))
-    }
-
-    private static let pictures = ["png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp", "svg": "image/svg+xml"]
-    private static let texts: Set<String> = ["txt", "md", "json", "yaml", "yml", "csv", "log", "py", "mlmodel"]
-
-    /// `GET /{env}/runs/{id}/artifact?path=`: pictures and plain texts to look at, everything else to save.
-    @Sendable func artifact(_ request: Request, context: SlipwayContext) async throws -> Response {
-        let service = try rooms.room(rooms.tracking, context.environment())
-        let found = try await service.artifact(request.query("path") ?? "", ofRun: context.parameter("id"), by: context.caller)
-        let ending = URL(filePath: found.name).pathExtension.lowercased()
-        var headers = HTTPFields.ofPage
-        // Whatever somebody logged is shown without any right: no script, no form, no request, not even as a document of this site.
-        headers[.contentSecurityPolicy] = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
-        headers[.contentLength] = String(found.size)
-        headers[.eTag] = "\"\(found.tag)\""
-        if let kind = Self.pictures[ending] {
-            headers[.contentType] = kind
-        } else if Self.texts.contains(ending) || found.name == "MLmodel" {
-            headers[.contentType] = "text/plain; charset=utf-8"
-        } else {
-            headers[.contentType] = "application/octet-stream"
-            headers[.contentDisposition] = "attachment"
-        }
-        return Response(status: .ok, headers: headers, body: try await FileIO().loadFile(path: found.file.path, context: context))
+                    details: record.details, artifacts: Array(artifacts.prefix(Self.artifactsMax)), hasMoreArtifacts: artifacts.count > Self.artifactsMax, models: models,
+                    versions: versions)))
     }
 }

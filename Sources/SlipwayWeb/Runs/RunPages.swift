@@ -41,24 +41,27 @@ package struct RunPage: Sendable {
     package var run: Run
     package var experiment: String
     package var details: RunDetails
-    /// Metrics with more than one point, thinned to `Chart.pointsMax`.
-    package var curves: [String: [MetricPoint]]
     package var artifacts: [Artifact]
     /// More artifacts exist than are listed.
     package var hasMoreArtifacts: Bool
     package var models: [LoggedModel]
+    /// Registered from this run.
+    package var versions: [ModelVersion]
 
     package init(
-        frame: PageFrame, run: Run, experiment: String, details: RunDetails, curves: [String: [MetricPoint]], artifacts: [Artifact],
-        hasMoreArtifacts: Bool = false, models: [LoggedModel] = []
+        frame: PageFrame, run: Run, experiment: String, details: RunDetails, artifacts: [Artifact], hasMoreArtifacts: Bool = false, models: [LoggedModel] = [],
+        versions: [ModelVersion] = []
     ) {
         self.frame = frame
         self.run = run
         self.experiment = experiment
         self.details = details
-        self.curves = curves
         self.artifacts = artifacts
         self.hasMoreArtifacts = hasMoreArtifacts
         self.models = models
+        self.versions = versions
     }
+
+    /// Metrics that have steps, and so a curve.
+    var curves: [String] { details.metrics.filter { $0.step > 0 }.map(\.key) }
 }

@@ -43,46 +43,56 @@ package enum RunView {
         let frame = page.frame
         let run = page.run
         let tags = page.details.tags
+        // Looked at again while it goes on.
+        let live: HTML? = run.status == .running ? " data-live=\"3\"" : nil
         let snapshots = tags.filter { $0.key.hasPrefix("slipway.snapshot.") }.sorted { $0.key < $1.key }.map { key, value -> HTML in
             let dataset = String(key.dropFirst("slipway.snapshot.".count))
             return "\(Piece.link(dataset, .dataset(frame.environment, dataset, project: run.project))) \(Piece.id(value))"
         }
+        let versions = page.versions.map { version -> HTML in Piece.link("\(version.name) v\(version.version)", .version(frame.environment, version.name, version.version)) }
         let facts = Piece.facts([
-            ("Experiment", "\(page.experiment)"),
-            ("By", Piece.principal(run.user)),
+            ("Experiment", Piece.link(page.experiment, .experiment(frame.environment, run.experiment))),
+            ("By", run.user.isEmpty ? nil : Piece.principal(run.user)),
             ("Started", Piece.moment(run.startedAt)),
             ("Took", ExecutionView.took(run.startedAt, run.endedAt, frame)),
             ("Commit", tags["mlflow.source.git.commit"].map { Piece.id($0) }),
             ("Execution", tags["slipway.execution"].map { Piece.id($0, .execution(frame.environment, $0)) }),
             ("Data", snapshots.isEmpty ? nil : .joined(snapshots, by: "<br>")),
-            ("Run id", Piece.id(run.id)),
+            ("Registered as", versions.isEmpty ? nil : .joined(versions, by: "<br>")),
+            ("Part of", tags["mlflow.parentRunId"].map { Piece.id($0, .run(frame.environment, $0)) }),
+            ("Run id", "<code class=\"id\">\(run.id)</code>"),
         ])
-        let left = "\(metrics(page))\(curves(page))\(pictures(page))" as HTML
-        let right = "\(params(page))\(models(page))\(artifacts(page))\(inputs(page))\(tagList(page))" as HTML
+        let note: HTML? = tags["mlflow.note.content"].map { "<p class=\"lead\">\(String($0.prefix(1000)))</p>" }
+        let badge: HTML = "<span id=\"status\"\(live)>\(Piece.badge(run.status.rawValue.lowercased(), RunTone.tone(run.status)))</span>"
+        let top: HTML = """
+            <div id="now"\(live)>\(facts)<div class="columns even"><div>\(metrics(page))</div><div>\(params(page))</div></div></div>
+            """
+        let bottom: HTML = """
+            <div class="columns even"><div><div id="files"\(live)>\(artifacts(page))</div>\(models(page))</div><div>\(inputs(page))\(tagList(page))</div></div>
+            """
         return frame.page(
-            run.name, kicker: "Run", badge: Piece.badge(run.status.rawValue.lowercased(), RunTone.tone(run.status)), in: .experiments, hasCharts: !page.curves.isEmpty,
-            "\(facts)<div class=\"columns\"><div>\(left)</div><div>\(right)</div></div>")
+            run.name, kicker: "Run", badge: badge, in: .experiments, hasCharts: !page.curves.isEmpty, scripts: page.curves.isEmpty ? [] : CurveView.scripts,
+            "\(note)\(top)\(curves(page))\(pictures(page))\(bottom)")
     }
 
     private static func metrics(_ page: RunPage) -> HTML {
         if page.details.metrics.isEmpty { return Piece.part("Metrics", "<p class=\"none\">None logged.</p>") }
         let rows = page.details.metrics.sorted { $0.key < $1.key }.map { point -> [HTML] in
-            ["\(point.key)", "\(Spelled.number(point.value))", "\(Spelled.count(point.step))"]
+            [
+                Piece.link(point.key, .metric(page.frame.environment, run: page.run.id, key: point.key)),
+                "<span title=\"\(String(point.value))\">\(Spelled.number(point.value))</span>", "\(Spelled.count(point.step))",
+            ]
         }
-        return Piece.part("Metrics", note: "latest values", Piece.table("Metrics", ["Metric", .number("Value"), .number("Step")], rows))
+        return Piece.part("Metrics", note: "latest values", "<div class=\"low\">\(Piece.table("Metrics", ["Metric", .number("Value"), .number("Step")], rows))</div>")
     }
 
     private static func curves(_ page: RunPage) -> HTML? {
         if page.curves.isEmpty { return nil }
-        let charts = page.curves.sorted { $0.key < $1.key }.html { key, points in
-            Piece.chart(
-                Chart(
-                    key, axis: .number("Step"), series: [key],
-                    points: points.map {
-                        Chart.Point(x: Double($0.step), label: Spelled.count($0.step), values: [$0.value])
-                    }))
+        let (environment, run) = (page.frame.environment, page.run.id)
+        let groups = CurveView.groups(page.curves) {
+            CurveView.figure($0, source: .curves(environment, runs: [run], metric: $0), table: .metric(environment, run: run, key: $0))
         }
-        return Piece.part("Curves", "<div class=\"charts\">\(charts)</div>")
+        return Piece.part("Curves", id: "curves", "\(CurveView.controls)\(groups)")
     }
 
     static let pictureEndings: Set<String> = ["png", "jpg", "jpeg", "gif", "webp", "svg"]
@@ -95,7 +105,7 @@ package enum RunView {
         let shown = page.artifacts.filter { isPicture($0.path) }.prefix(12)
         if shown.isEmpty { return nil }
         let figures = shown.html { artifact in
-            let path = SitePath.runArtifact(page.frame.environment, page.run.id, path: artifact.path)
+            let path = ArtifactHome.run(page.run.id).raw(page.frame.environment, artifact.path)
             return """
                 <figure><a href="\(path)"><img class="picture" src="\(path)" alt="\(artifact.path)" loading="lazy"></a><figcaption class="small">\(artifact.path)</figcaption></figure>
                 """
@@ -106,7 +116,7 @@ package enum RunView {
     private static func params(_ page: RunPage) -> HTML {
         if page.details.params.isEmpty { return Piece.part("Params", "<p class=\"none\">None logged.</p>") }
         let rows = page.details.params.sorted { $0.key < $1.key }.map { ["\($0.key)", "<code>\($0.value)</code>"] as [HTML] }
-        return Piece.part("Params", Piece.table("Params", ["Param", "Value"], rows, isPairs: true))
+        return Piece.part("Params", "<div class=\"low\">\(Piece.table("Params", ["Param", "Value"], rows, isPairs: true))</div>")
     }
 
     private static func models(_ page: RunPage) -> HTML? {
@@ -116,7 +126,10 @@ package enum RunView {
                 let inputs = signature["inputs"]?.array?.count ?? 0
                 return "\(Spelled.count(inputs, "input"))"
             }
-            return ["\(model.name)", Piece.id(model.id), signature ?? "<span class=\"none\">no signature</span>"]
+            return [
+                Piece.link(model.name, ArtifactHome.loggedModel(model.id).browse(page.frame.environment)), Piece.id(model.id),
+                signature ?? "<span class=\"none\">no signature</span>",
+            ]
         }
         return Piece.part("Models", Piece.table("Models", ["Model", "Id", "Signature"], rows))
     }
@@ -124,10 +137,11 @@ package enum RunView {
     private static func artifacts(_ page: RunPage) -> HTML {
         if page.artifacts.isEmpty { return Piece.part("Artifacts", "<p class=\"none\">None logged.</p>") }
         let rows = page.artifacts.map { artifact -> [HTML] in
-            [Piece.link(artifact.path, .runArtifact(page.frame.environment, page.run.id, path: artifact.path)), "\(Spelled.size(bytes: artifact.sizeBytes))"]
+            [Piece.link(artifact.path, ArtifactHome.run(page.run.id).browse(page.frame.environment, artifact.path)), "\(Spelled.size(bytes: artifact.sizeBytes))"]
         }
-        let more: HTML? = page.hasMoreArtifacts ? "the first \(rows.count)" : nil
-        return Piece.part("Artifacts", note: more, Piece.table("Artifacts", ["Path", .number("Size")], rows))
+        let first: HTML? = page.hasMoreArtifacts ? "the first \(rows.count) · " : nil
+        let browse = Piece.link("Browse", ArtifactHome.run(page.run.id).browse(page.frame.environment))
+        return Piece.part("Artifacts", note: "\(first)\(browse)", Piece.table("Artifacts", ["Path", .number("Size")], rows))
     }
 
     private static func inputs(_ page: RunPage) -> HTML? {

@@ -52,8 +52,20 @@ package struct SitePath: Sendable, Hashable {
         SitePath([environment.rawValue, "runs"], query: [("project", project?.rawValue), ("before", before)])
     }
     package static func run(_ environment: EnvironmentID, _ id: String) -> SitePath { SitePath([environment.rawValue, "runs", id]) }
-    package static func runArtifact(_ environment: EnvironmentID, _ id: String, path: String) -> SitePath {
-        SitePath([environment.rawValue, "runs", id, "artifact"], query: [("path", path)])
+    /// Points of one metric, for `curves.js`.
+    package static func curves(_ environment: EnvironmentID, runs: [String], metric key: String) -> SitePath {
+        SitePath([environment.rawValue, "curves"], query: [("metric", key)] + runs.map { ("run", $0) })
+    }
+    package static func metric(_ environment: EnvironmentID, run id: String, key: String, from: Int = 0) -> SitePath {
+        SitePath([environment.rawValue, "runs", id, "metric"], query: [("key", key), ("from", from > 0 ? String(from) : nil)])
+    }
+    /// The browser of files, at a folder or a file.
+    package static func artifacts(_ environment: EnvironmentID, _ home: ArtifactHome, path: String? = nil) -> SitePath {
+        SitePath([environment.rawValue] + home.parts + ["artifacts"], query: [("path", path)])
+    }
+    /// A file itself.
+    package static func artifact(_ environment: EnvironmentID, _ home: ArtifactHome, path: String, isSaved: Bool = false) -> SitePath {
+        SitePath([environment.rawValue] + home.parts + ["artifact"], query: [("path", path), ("save", isSaved ? "1" : nil)])
     }
 
     package static func executions(_ environment: EnvironmentID, project: ProjectName? = nil, before: String? = nil) -> SitePath {
@@ -66,8 +78,15 @@ package struct SitePath: Sendable, Hashable {
         SitePath([environment.rawValue, "data", name], query: [("project", project.rawValue), ("before", before)])
     }
 
-    package static func models(_ environment: EnvironmentID) -> SitePath { SitePath([environment.rawValue, "models"]) }
+    /// - Parameter named: a part of the name.
+    package static func models(_ environment: EnvironmentID, named text: String? = nil, from: Int = 0) -> SitePath {
+        SitePath([environment.rawValue, "models"], query: [("named", text), ("from", from > 0 ? String(from) : nil)])
+    }
     package static func model(_ environment: EnvironmentID, _ name: String) -> SitePath { SitePath([environment.rawValue, "models", name]) }
+
+    package static func version(_ environment: EnvironmentID, _ name: String, _ version: Int, with other: Int? = nil) -> SitePath {
+        SitePath([environment.rawValue, "models", name, "versions", String(version)], query: [("with", other.map(String.init))])
+    }
 
     package static func releases(_ environment: EnvironmentID, project: ProjectName? = nil, before: String? = nil) -> SitePath {
         SitePath([environment.rawValue, "releases"], query: [("project", project?.rawValue), ("before", before)])
@@ -102,19 +121,34 @@ package enum SitePattern: String, Sendable, CaseIterable {
     case signIn = "sign-in"
     case signOut = "sign-out"
     case asset = "assets/**"
+    case home = "{env}"
+    case go = "{env}/go"
+    case plainExperiments = "experiments"
+    case plainExperimentsBelow = "experiments/**"
+    case plainModels = "models"
+    case plainModelsBelow = "models/**"
     case experiments = "{env}/experiments"
+    case experimentBelow = "{env}/experiments/{id}/**"
     case experiment = "{env}/experiments/{id}"
     case completions = "{env}/experiments/{id}/complete"
     case compare = "{env}/compare"
     case runs = "{env}/runs"
     case run = "{env}/runs/{id}"
+    case curves = "{env}/curves"
+    case metric = "{env}/runs/{id}/metric"
+    case runArtifacts = "{env}/runs/{id}/artifacts"
     case runArtifact = "{env}/runs/{id}/artifact"
+    case loggedModelArtifacts = "{env}/logged-models/{id}/artifacts"
+    case loggedModelArtifact = "{env}/logged-models/{id}/artifact"
     case executions = "{env}/executions"
     case execution = "{env}/executions/{id}"
     case datasets = "{env}/data"
     case dataset = "{env}/data/{dataset}"
     case models = "{env}/models"
     case model = "{env}/models/{name}"
+    case version = "{env}/models/{name}/versions/{version}"
+    case versionArtifacts = "{env}/models/{name}/versions/{version}/artifacts"
+    case versionArtifact = "{env}/models/{name}/versions/{version}/artifact"
     case releases = "{env}/releases"
     case release = "{env}/releases/{id}"
     case promotions = "{env}/promotions"
