@@ -94,9 +94,12 @@ let package = Package(
 
         // Floor 4: edges.
         room("SlipwayHTTP", ["SlipwayCore", "Access", hummingbird, nioCore, httpTypes, logging]),
-        room("MLflowAPI", ["SlipwayCore", "SlipwayHTTP", "SlipwayBlobs", "Access", "Tracking", "Registry", hummingbird, nioCore, httpTypes, logging], isTestable: true),
+        room("MLflowAPI", ["CZlib", "SlipwayCore", "SlipwayHTTP", "SlipwayBlobs", "Access", "Tracking", "Registry", hummingbird, nioCore, httpTypes, logging], isTestable: true),
         room("SlipwayAPI", ["SlipwayCore", "SlipwayHTTP", "SlipwayWire", "SlipwayBlobs", hummingbird, httpClient, nioCore, httpTypes, logging, subprocess, system] + features),
         room("SlipwayWeb", ["SlipwayCore", "SlipwayHTTP", "SlipwayRuntime", hummingbird, nioCore, httpTypes, logging] + features),
+
+        // The system's zlib, which async-http-client links already.
+        .systemLibrary(name: "CZlib", path: "Sources/CZlib", providers: [.apt(["zlib1g-dev"])]),
 
         // Floor 5: composition.
         room(

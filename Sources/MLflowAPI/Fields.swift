@@ -187,6 +187,22 @@ struct Fields: Sendable {
 
     func pairs(_ name: String) throws -> [String: String] { Dictionary(try pairList(name).map { ($0.key, $0.value) }) { $1 } }
 
+    /// Any JSON; an explicit `null` is one, what is missing is nil.
+    func json(_ name: String) -> JSONValue? { values[name] ?? (name.contains("_") ? values[Self.camelCase(name)] : nil) }
+
+    /// A protobuf map of strings.
+    func map(_ name: String) throws -> [String: String] {
+        switch self[name] {
+        case nil: return [:]
+        case .object(let members):
+            return try members.mapValues { value in
+                guard let text = value.string else { throw wrong(name, value) }
+                return text
+            }
+        case let other?: throw wrong(name, other)
+        }
+    }
+
     // MARK: Pages
 
     /// - Throws: `invalidArgument` outside of 1…`max`.

@@ -49,6 +49,19 @@ struct JSON: Sendable {
         }
     }
 
+    /// A protobuf map; left out when it is empty.
+    mutating func map(_ name: StaticString, _ values: [String: String]) {
+        guard !values.isEmpty else { return }
+        json(name, .object(values.mapValues { .string($0) }))
+    }
+
+    /// Any JSON.
+    mutating func json(_ name: StaticString, _ value: JSONValue) {
+        key(name)
+        buffer.writeString(value.text())
+        needsComma = true
+    }
+
     mutating func strings(_ name: StaticString, _ values: [String]) {
         guard !values.isEmpty else { return }
         key(name)

@@ -44,6 +44,7 @@ package struct MLflowRoutes: Sendable {
         router.get("version") { _, _ in Response.plain(Self.version) }
         let downloads = ArtifactRoutes(realm: realm)
         downloads.addPages(to: MLflowRouter(router: router, prefix: ""))
+        OTLPRoutes(realm: realm).add(to: MLflowRouter(router: router, prefix: ""))
         for api in ["/api", "/ajax-api"] {
             let version2 = MLflowRouter(router: router, prefix: api + "/2.0")
             ExperimentRoutes(realm: realm).add(to: version2)
@@ -52,8 +53,12 @@ package struct MLflowRoutes: Sendable {
             LoggedModelRoutes(realm: realm).add(to: version2)
             RegistryRoutes(realm: realm).add(to: version2)
             downloads.add(to: version2)
+            LegacyTraceRoutes(realm: realm).add(to: version2)
+            version2.raw(.get, "mlflow/get-trace-artifact", TraceRoutes(realm: realm).artifact)
             let version3 = MLflowRouter(router: router, prefix: api + "/3.0")
             version3.on(.get, "mlflow/server-info") { _, _ in Self.serverInfo }
+            TraceRoutes(realm: realm).add(to: version3)
+            AssessmentRoutes(realm: realm).add(to: version3)
         }
     }
 
@@ -136,7 +141,7 @@ package struct MLflowErrorMiddleware: RouterMiddleware {
         for environment in EnvironmentID.allCases where path.hasPrefix("/\(environment.rawValue)/") {
             path = path.dropFirst(environment.rawValue.count + 1)
         }
-        return ["/api/2.0/", "/api/3.0/", "/ajax-api/", "/get-artifact", "/model-versions/get-artifact"].contains { path.hasPrefix($0) }
+        return ["/api/2.0/", "/api/3.0/", "/ajax-api/", "/get-artifact", "/model-versions/get-artifact", "/v1/traces"].contains { path.hasPrefix($0) }
     }
 }
 

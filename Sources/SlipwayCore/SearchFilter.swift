@@ -98,6 +98,8 @@ package enum SearchComparator: String, Sendable, Hashable, CaseIterable {
     case lessOrEqual = "<="
     case like = "LIKE"
     case iLike = "ILIKE"
+    /// A regular expression, found anywhere; of traces only.
+    case rLike = "RLIKE"
     case isIn = "IN"
     case isNotIn = "NOT IN"
     case isNull = "IS NULL"

@@ -247,6 +247,7 @@ package enum ArtifactRoot {
     package static func experiment(_ id: String) -> String { scheme + id }
     package static func run(_ run: String, experiment location: String) -> String { "\(location)/\(run)/artifacts" }
     package static func model(_ model: String, experiment location: String) -> String { "\(location)/models/\(model)/artifacts" }
+    package static func trace(_ trace: String, experiment location: String) -> String { "\(location)/traces/\(trace)/artifacts" }
     /// A registered version's frozen files; served from its manifest, never written to.
     package static func version(_ version: Int, ofModelNumber number: Int64) -> String { "\(scheme)registry/\(number)/\(version)" }
     /// Whether a path of the proxy lies among the frozen files.

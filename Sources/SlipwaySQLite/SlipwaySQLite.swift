@@ -41,6 +41,7 @@ package final class SQLiteDatabase: SlipwaySQL.Database {
             try db.execute(sql: "PRAGMA foreign_keys = ON")
             // LIKE as every other database means it; ILIKE is written with LOWER.
             try db.execute(sql: "PRAGMA case_sensitive_like = ON")
+            PatternFunction.add(to: db)
         }
         self.logger = logger
         do {
