@@ -59,6 +59,7 @@ package struct MLflowRoutes: Sendable {
             version3.on(.get, "mlflow/server-info") { _, _ in Self.serverInfo }
             TraceRoutes(realm: realm).add(to: version3)
             AssessmentRoutes(realm: realm).add(to: version3)
+            TraceMetricsRoutes(realm: realm).add(to: version3)
         }
     }
 

@@ -132,11 +132,11 @@ struct TraceRoutes: Sendable {
             response.headers[HTTPField.Name("X-Content-Type-Options")!] = "nosniff"
             return response
         }
-        guard let location = record.tags[TraceKey.artifactLocation], location.hasPrefix(ArtifactRoot.scheme) else {
+        guard let location = record.tags[TraceKey.artifactLocation].flatMap(ArtifactRoot.proxiedPath) else {
             throw SlipwayError.notFound("The files of the trace '\(id.prefix(80))' lie outside Slipway.")
         }
         let name = try path.map { "attachments/\(try ArtifactPath.checked($0))" } ?? "traces.json"
-        let file = try await tracking.artifact("\(location.dropFirst(ArtifactRoot.scheme.count))/\(name)", by: context.caller)
+        let file = try await tracking.artifact("\(location)/\(name)", by: context.caller)
         return try await FileReply.send(file, for: request, context: context)
     }
 }

@@ -145,7 +145,9 @@ package struct RegularPattern: Sendable {
         }
     }
 
-    private static let word = Characters(ranges: [48...57, 65...90, 95...95, 97...122, 0xAA...0xAA, 0xB5...0xB5, 0xC0...0xD6, 0xD8...0xF6, 0xF8...0x2C1, 0x370...0x1FFF, 0x2C00...0xD7FF])
+    private static let word = Characters(ranges: [
+        48...57, 65...90, 95...95, 97...122, 0xAA...0xAA, 0xB5...0xB5, 0xC0...0xD6, 0xD8...0xF6, 0xF8...0x2C1, 0x370...0x1FFF, 0x2C00...0xD7FF,
+    ])
     private static let space = Characters(ranges: [9...13, 32...32, 0x85...0x85, 0xA0...0xA0])
     private static let digit = Characters(ranges: [48...57])
     private static let anything = Characters(ranges: [10...10], isNegated: true)
@@ -215,7 +217,13 @@ package struct RegularPattern: Sendable {
             var node = node
             while index < scalars.count {
                 let bounds: (Int, Int?)
-                if take("*") { bounds = (0, nil) } else if take("+") { bounds = (1, nil) } else if take("?") { bounds = (0, 1) } else if let found = try counts() {
+                if take("*") {
+                    bounds = (0, nil)
+                } else if take("+") {
+                    bounds = (1, nil)
+                } else if take("?") {
+                    bounds = (0, 1)
+                } else if let found = try counts() {
                     bounds = found
                 } else {
                     return node

@@ -173,8 +173,9 @@ struct TraceParser {
             } else if first.isASCII, first.isNumber || "+-.".contains(first) {
                 let start = index
                 index += 1
-                while index < characters.count, characters[index].isASCII, characters[index].isNumber || ".eE".contains(characters[index])
-                    || ("+-".contains(characters[index]) && "eE".contains(characters[index - 1]))
+                while index < characters.count, characters[index].isASCII,
+                    characters[index].isNumber || ".eE".contains(characters[index])
+                        || ("+-".contains(characters[index]) && "eE".contains(characters[index - 1]))
                 { index += 1 }
                 tokens.append(Token(kind: .number, text: String(characters[start..<index])))
             } else {

@@ -79,7 +79,7 @@ struct TraceSQL {
         case .tag(let key): return pair("trace_tag", key, clause)
         case .metadata(let key): return pair("trace_metadata", key, clause)
         case .run: return run(clause)
-        case .prompt: return "t.no IN (SELECT e.trace_no FROM trace_prompt e WHERE \(test("e.prompt", clause)))"
+        case .prompt: return "t.id IN (SELECT e.trace_id FROM trace_prompt e WHERE \(test("e.prompt", clause)))"
         case .span: return span([clause])
         case .assessment(let kind, let name): return assessment(kind, name, clause)
         case .issue:
@@ -99,9 +99,10 @@ struct TraceSQL {
     /// A trace belongs to the run that made it and to those that it was linked to.
     private mutating func run(_ clause: TraceFilter.Clause) -> String {
         guard clause.comparator == .equal || clause.comparator == .isIn else { return pair("trace_metadata", TraceKey.sourceRun, clause) }
+        // In parentheses by `condition`, like every clause.
         return """
-            t.no IN (SELECT e.trace_no FROM trace_run e WHERE \(test("e.run_id", clause))
-                UNION ALL SELECT e.trace_no FROM trace_metadata e WHERE e.key = 'mlflow.sourceRun' AND \(test("e.value", clause)))
+            t.id IN (SELECT e.trace_id FROM trace_run e WHERE \(test("e.run_id", clause)))
+                OR t.no IN (SELECT e.trace_no FROM trace_metadata e WHERE e.key = 'mlflow.sourceRun' AND \(test("e.value", clause)))
             """
     }
 
@@ -155,7 +156,7 @@ struct TraceSQL {
         case (.rLike, .text(let pattern)): return "\(expression) REGEXP \(bind(.text(pattern)))"
         case (let comparator, .text(let text)): return "\(expression) \(Self.operators[comparator]!) \(bind(.text(text)))"
         case (let comparator, .number(let number)): return "\(expression) \(Self.operators[comparator]!) \(bind(.real(number)))"
-        case (_, .none), (_, .texts): preconditionFailure("the grammar gives \(clause.comparator) another value")
+        case (_, .none), (_, .texts), (_, .numbers): preconditionFailure("the grammar gives \(clause.comparator) another value")
         }
     }
 

@@ -65,14 +65,11 @@ package struct TraceStore {
         try tx.run(Self.upsertMetric, ["trace": .integer(trace.number), "key": .text(key), "value": .real(value)])
     }
 
-    package func link(_ trace: Trace, toRun run: String) throws {
-        try tx.run(Self.insertRun, ["run": .text(run), "trace": .integer(trace.number)])
-    }
+    /// The trace may come later: clients link what they are still sending.
+    package func link(_ trace: String, toRun run: String) throws { try tx.run(Self.insertRun, ["run": .text(run), "trace": .text(trace)]) }
 
     /// - Parameter prompt: `name/version`.
-    package func link(_ trace: Trace, toPrompt prompt: String) throws {
-        try tx.run(Self.insertPrompt, ["prompt": .text(prompt), "trace": .integer(trace.number)])
-    }
+    package func link(_ trace: String, toPrompt prompt: String) throws { try tx.run(Self.insertPrompt, ["prompt": .text(prompt), "trace": .text(trace)]) }
 
     // MARK: Many
 
@@ -103,6 +100,7 @@ package struct TraceStore {
             let key: [String: SQLValue] = ["trace": .integer(trace.number)]
             try spans.remove(of: trace)
             try assessments.remove(of: trace)
+            for statement in Self.linkDeletions { try tx.run(statement, ["trace": .text(trace.id)]) }
             for statement in Self.deletions { try tx.run(statement, key) }
         }
     }
@@ -157,17 +155,19 @@ package struct TraceStore {
         """
         INSERT INTO trace_metric (trace_no, key, value) VALUES (:trace, :key, :value) ON CONFLICT (trace_no, key) DO UPDATE SET value = excluded.value
         """)
-    private static let insertRun = Statement("trace.linkRun", "INSERT INTO trace_run (run_id, trace_no) VALUES (:run, :trace) ON CONFLICT (run_id, trace_no) DO NOTHING")
+    private static let insertRun = Statement("trace.linkRun", "INSERT INTO trace_run (run_id, trace_id) VALUES (:run, :trace) ON CONFLICT (run_id, trace_id) DO NOTHING")
     private static let insertPrompt = Statement(
-        "trace.linkPrompt", "INSERT INTO trace_prompt (prompt, trace_no) VALUES (:prompt, :trace) ON CONFLICT (prompt, trace_no) DO NOTHING")
+        "trace.linkPrompt", "INSERT INTO trace_prompt (prompt, trace_id) VALUES (:prompt, :trace) ON CONFLICT (prompt, trace_id) DO NOTHING")
     private static let oldest = Statement(
         "trace.oldest", "\(select) WHERE t.experiment_id = :experiment AND t.requested_at_ms <= :until ORDER BY t.requested_at_ms, t.id LIMIT :limit")
+    private static let linkDeletions = [
+        Statement("trace.deleteRuns", "DELETE FROM trace_run WHERE trace_id = :trace"),
+        Statement("trace.deletePrompts", "DELETE FROM trace_prompt WHERE trace_id = :trace"),
+    ]
     private static let deletions = [
         Statement("trace.deleteTags", "DELETE FROM trace_tag WHERE trace_no = :trace"),
         Statement("trace.deleteMetadata", "DELETE FROM trace_metadata WHERE trace_no = :trace"),
         Statement("trace.deleteMetrics", "DELETE FROM trace_metric WHERE trace_no = :trace"),
-        Statement("trace.deleteRuns", "DELETE FROM trace_run WHERE trace_no = :trace"),
-        Statement("trace.deletePrompts", "DELETE FROM trace_prompt WHERE trace_no = :trace"),
         Statement("trace.delete", "DELETE FROM trace WHERE no = :trace"),
     ]
 }

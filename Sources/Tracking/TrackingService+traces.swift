@@ -131,7 +131,7 @@ extension TrackingService {
     /// - Parameter isPartial: answers with the spans that are there, even if the client has announced more.
     /// - Throws: `notFound` for a trace whose spans are not here, or not all yet.
     package func traceWithSpans(_ id: String, isPartial: Bool, by caller: Caller) async throws -> (record: TraceRecord, spans: [StoredSpan]) {
-        try await readTrace(id, by: caller) { store, trace in
+        try await readTrace(id, by: caller, missing: .notFound("Trace with ID \(id.prefix(80)) is not found.")) { store, trace in
             let record = try store.records(of: [trace])[0]
             guard record.hasSpans else { throw SlipwayError.notFound("Trace data of '\(id.prefix(80))' is not stored in the tracking store: it is an artifact.") }
             let spans = try store.spans.spans(of: [trace])[trace.number] ?? []
@@ -184,6 +184,14 @@ extension TrackingService {
         }
     }
 
+    package func metrics(_ query: TraceMetricsQuery, experiments: [String], by caller: Caller) async throws -> [TraceMetricsPoint] {
+        try caller.requireSomebody()
+        let environment = environment
+        return try await realm.database.read { tx in
+            try TraceStore(tx: tx).metrics(query, experiments: ExperimentStore(tx: tx).visible(experiments, to: caller, in: environment))
+        }
+    }
+
     // MARK: Changes
 
     package func setTag(_ key: String, _ value: String, ofTrace id: String, by caller: Caller) async throws {
@@ -199,7 +207,7 @@ extension TrackingService {
         }
     }
 
-    /// Traces that are not there are left out.
+    /// The traces may come later; of those that are there, the caller must be allowed to change each.
     package func link(traces ids: [String], toRun run: String, by caller: Caller) async throws {
         try caller.requireSomebody()
         guard ids.count <= TraceRules.linksMax else {
@@ -207,21 +215,25 @@ extension TrackingService {
         }
         guard !ids.isEmpty else { return }
         try TrackingRules.checkRunID(run)
+        for id in ids { try TraceRules.checkID(id) }
         try await realm.database.write { [environment] tx in
-            if let found = try RunStore(tx: tx).run(run) { try caller.require(.runWork, project: found.project, environment: environment) }
+            let project = try RunStore(tx: tx).run(run)?.project
+            try caller.requireWork(in: project, environment: environment)
             let store = TraceStore(tx: tx)
-            for trace in try store.traces(ids) {
-                try caller.require(.runWork, project: trace.project, environment: environment)
-                try store.link(trace, toRun: run)
-            }
+            for trace in try store.traces(ids) { try caller.require(.runWork, project: trace.project, environment: environment) }
+            for id in ids { try store.link(id, toRun: run) }
         }
     }
 
     /// - Parameter prompts: `name/version`
     package func link(trace id: String, toPrompts prompts: [String], by caller: Caller) async throws {
+        try caller.requireSomebody()
         guard prompts.count <= TraceRules.linksMax else { throw SlipwayError.invalid("Cannot link more than \(TraceRules.linksMax) prompts to a trace at once.") }
-        try await changeTrace(id, by: caller) { store, trace in
-            for prompt in prompts { try store.link(trace, toPrompt: prompt) }
+        try TraceRules.checkID(id)
+        try await realm.database.write { [environment] tx in
+            let store = TraceStore(tx: tx)
+            try caller.requireWork(in: try store.trace(id)?.project, environment: environment)
+            for prompt in prompts { try store.link(id, toPrompt: prompt) }
         }
     }
 
@@ -316,11 +328,12 @@ extension TrackingService {
         }
     }
 
-    func readTrace<T: Sendable>(_ id: String, by caller: Caller, _ body: @escaping @Sendable (TraceStore, Trace) throws -> T) async throws -> T {
+    /// - Parameter missing: what is said when there is no such trace.
+    func readTrace<T: Sendable>(_ id: String, by caller: Caller, missing: SlipwayError? = nil, _ body: @escaping @Sendable (TraceStore, Trace) throws -> T) async throws -> T {
         try caller.requireSomebody()
         return try await realm.database.read { [environment] tx in
             let store = TraceStore(tx: tx)
-            guard let trace = try store.trace(id) else { throw TraceRules.notFound(id) }
+            guard let trace = try store.trace(id) else { throw missing ?? TraceRules.notFound(id) }
             try caller.require(.readMetadata, project: trace.project, environment: environment)
             return try body(store, trace)
         }
@@ -334,6 +347,14 @@ extension TrackingService {
             let store = TraceStore(tx: tx)
             return try body(store, try store.traces(ids).filter { caller.may(.readMetadata, project: $0.project, environment: environment) })
         }
+    }
+}
+
+extension Caller {
+    /// Work in that project, or, when what is named is not there yet, in any.
+    func requireWork(in project: ProjectName?, environment: EnvironmentID) throws {
+        let known = project ?? readableProjects(in: environment).first { may(.runWork, project: $0, environment: environment) }
+        try require(.runWork, project: known ?? .implicit, environment: environment)
     }
 }
 

@@ -3,7 +3,7 @@ import SlipwaySQL
 package enum M0010 {
     /// Traces with their spans and assessments, and what is measured with them: evaluation datasets, scorers, label schemas, issues.
     ///
-    /// A span's attributes are one JSON object with plain values: `attributes ->> name` means the same to every database.
+    /// Links name traces by their ids, since clients make them before the trace arrives. A span's attributes are one JSON object with plain values: `attributes ->> name` means the same to every database.
     package static let traces = Migration(
         "M0010_Traces",
         """
@@ -42,16 +42,16 @@ package enum M0010 {
         ) /* clustered */;
         CREATE TABLE trace_run (
             run_id TEXT NOT NULL,
-            trace_no INTEGER NOT NULL REFERENCES trace (no),
-            PRIMARY KEY (run_id, trace_no)
+            trace_id TEXT NOT NULL,
+            PRIMARY KEY (run_id, trace_id)
         ) /* clustered */;
-        CREATE INDEX trace_run_of_trace ON trace_run (trace_no);
+        CREATE INDEX trace_run_of_trace ON trace_run (trace_id);
         CREATE TABLE trace_prompt (
             prompt TEXT NOT NULL,
-            trace_no INTEGER NOT NULL REFERENCES trace (no),
-            PRIMARY KEY (prompt, trace_no)
+            trace_id TEXT NOT NULL,
+            PRIMARY KEY (prompt, trace_id)
         ) /* clustered */;
-        CREATE INDEX trace_prompt_of_trace ON trace_prompt (trace_no);
+        CREATE INDEX trace_prompt_of_trace ON trace_prompt (trace_id);
         CREATE TABLE span (
             trace_no INTEGER NOT NULL REFERENCES trace (no),
             id TEXT NOT NULL,
