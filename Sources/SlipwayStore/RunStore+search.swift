@@ -8,16 +8,48 @@ extension RunStore {
     ) throws -> SearchPage<Run> {
         let numbers = experiments.compactMap { Int64($0) }
         guard !numbers.isEmpty else { return SearchPage(items: [], hasMore: false) }
+        if numbers.count == 1, let first = orders.first, first.entity == .metric,
+            let found = try walk(filter, along: first, then: orders.dropFirst(), experiment: numbers[0], view: view, limit: limit, offset: offset)
+        {
+            return found
+        }
         var search = SearchSQL(table: Self.table)
         search.require("r.experiment_id IN \(search.bind(list: numbers.map { .integer($0) }))")
         search.require("r.lifecycle IN \(search.bind(list: view.values))")
         search.require(filter)
-        for order in orders { search.order(by: order) }
-        if !orders.contains(where: { $0.entity == .attribute && $0.key == "start_time" }) { search.orderFinally(by: "r.started_at_ms DESC") }
-        search.orderFinally(by: "r.id")
+        search.order(by: orders[...])
         let statement = search.statement(
             "run.search", select: "SELECT r.*, x.project FROM run r JOIN experiment x ON x.id = r.experiment_id", limit: limit + 1, offset: offset)
         return SearchPage(rows: try tx.all(statement, search.values).map(Self.run), limit: limit)
+    }
+
+    /// Runs in the order of a metric, by the index of its values: it ends when the page is full, however many runs there are.
+    /// - Returns: nil when the page reaches into runs that lack the metric or have NaN, which the index does not sort.
+    private func walk(
+        _ filter: SearchFilter, along order: SearchOrder, then orders: ArraySlice<SearchOrder>, experiment: Int64, view: LifecycleView, limit: Int, offset: Int
+    ) throws -> SearchPage<Run>? {
+        guard let key = try MetricStore(tx: tx).knownNumber(of: order.key) else { return nil }
+        var search = SearchSQL(table: Self.table)
+        search.require("r.no = o.run_no AND x.id = r.experiment_id AND o.is_nan = 0")
+        search.require("o.experiment_id = \(search.bind(.integer(experiment))) AND o.key_no = \(search.bind(.integer(key)))")
+        search.require("r.lifecycle IN \(search.bind(list: view.values))")
+        var needsMetric = false
+        for part in filter.conjuncts {
+            if case .clause(let clause) = part, clause.entity == .metric, clause.key == order.key, case .number(let number) = clause.value,
+                let comparison = SearchSQL.operators[clause.comparator]
+            {
+                search.require("o.value \(comparison) \(search.bind(.real(number)))")
+                needsMetric = true
+            } else {
+                search.require(part)
+            }
+        }
+        search.orderFinally(by: order.isAscending ? "o.value" : "o.value DESC")
+        search.order(by: orders)
+        let statement = search.statement(
+            "run.searchByMetric", select: "SELECT r.*, x.project FROM latest_metric o CROSS JOIN run r CROSS JOIN experiment x", limit: limit + 1, offset: offset)
+        let rows = try tx.all(statement, search.values)
+        return needsMetric || rows.count > limit ? SearchPage(rows: rows.map(Self.run), limit: limit) : nil
     }
 
     /// Latest metrics, params, tags, inputs and outputs of many runs, by run number.
@@ -165,6 +197,7 @@ extension RunStore {
             .tag: "SELECT e.value FROM run_tag e WHERE e.run_no = r.no AND e.key = {key}",
         ],
         scalarIsNaN: "SELECT e.is_nan FROM latest_metric e JOIN metric_key k ON k.no = e.key_no WHERE e.run_no = r.no AND k.name = {key}",
+        filled: ["run_id", "run_name", "experiment_id", "user_id", "status", "artifact_uri", "lifecycle_stage", "start_time"],
         datasetExpressions: ["name": "d.name", "digest": "d.digest", "context": "c.value"])
 
     private static let datasetSummaries = Statement(
@@ -175,4 +208,13 @@ extension RunStore {
         LEFT JOIN run_dataset_tag c ON c.run_no = i.run_no AND c.dataset_no = i.dataset_no AND c.key = 'mlflow.data.context'
         WHERE d.experiment_id = :experiment ORDER BY d.name, d.digest LIMIT :limit
         """)
+}
+
+extension SearchSQL {
+    /// What was asked for, then the newest first, then by id, so that pages neither repeat nor skip a run.
+    fileprivate mutating func order(by orders: ArraySlice<SearchOrder>) {
+        for order in orders { self.order(by: order) }
+        if !orders.contains(where: { $0.entity == .attribute && $0.key == "start_time" }) { orderFinally(by: "r.started_at_ms DESC") }
+        orderFinally(by: "r.id")
+    }
 }

@@ -2,7 +2,7 @@ import SlipwayCore
 import SlipwaySQL
 
 package struct RunStore {
-    let tx: any Transaction
+    package let tx: any Transaction
 
     package init(tx: any Transaction) { self.tx = tx }
 

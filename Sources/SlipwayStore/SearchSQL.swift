@@ -13,6 +13,8 @@ struct SearchSQL {
         /// entity → a scalar subquery for sorting with `{key}`; for metrics another that yields `is_nan`.
         var scalar: [SearchEntity: String]
         var scalarIsNaN: String?
+        /// attribute keys whose column always has a value, so that sorting by it can follow an index
+        var filled: Set<String> = []
         /// dataset key → expression inside `exists[.dataset]`
         var datasetExpressions: [String: String] = [:]
     }
@@ -47,8 +49,10 @@ struct SearchSQL {
     mutating func require(_ fragment: String) { conditions.append(fragment) }
 
     mutating func require(_ filter: SearchFilter) {
-        for part in filter.conjuncts { conditions.append(condition(part)) }
+        for part in filter.conjuncts { require(part) }
     }
+
+    mutating func require(_ part: SearchFilter.Expression) { conditions.append(condition(part)) }
 
     private mutating func condition(_ expression: SearchFilter.Expression) -> String {
         switch expression {
@@ -114,7 +118,7 @@ struct SearchSQL {
         return "\(number) = \(expression) AND \(test)"
     }
 
-    private static let operators: [SearchComparator: String] = [
+    static let operators: [SearchComparator: String] = [
         .equal: "=", .notEqual: "<>", .greater: ">", .greaterOrEqual: ">=", .less: "<", .lessOrEqual: "<=",
     ]
 
@@ -123,7 +127,8 @@ struct SearchSQL {
         let direction = order.isAscending ? "ASC" : "DESC"
         if order.entity == .attribute {
             guard let column = table.columns[order.key] else { preconditionFailure("the grammar sorts by '\(order.key)', the table does not") }
-            orders.append("CASE WHEN \(column) IS NULL THEN 1 ELSE 0 END, \(column) \(direction)")
+            let last = table.filled.contains(order.key) ? "" : "CASE WHEN \(column) IS NULL THEN 1 ELSE 0 END, "
+            orders.append("\(last)\(column) \(direction)")
             return
         }
         guard let scalar = table.scalar[order.entity] else { preconditionFailure("the grammar sorts by \(order.entity), the table does not") }
@@ -136,6 +141,7 @@ struct SearchSQL {
         }
     }
 
+    /// Sorts by an expression of our own; `fragment` is a literal of the calling store.
     mutating func orderFinally(by fragment: String) { orders.append(fragment) }
 
     /// Counts the rows that the conditions leave, up to `most`: a heading needs no more.
