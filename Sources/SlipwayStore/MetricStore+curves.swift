@@ -96,7 +96,12 @@ extension MetricStore {
 
     /// Every n-th point of one pass, without holding the others.
     private func scanned(_ metric: Metric, _ latest: Latest, _ chunks: [Chunk], _ steps: ClosedRange<Int64>?, limit: Int) throws -> [MetricSample] {
-        let points = chunks.isEmpty ? latest.points : min(latest.points, Int64(chunks.count + 1) * Self.chunkPoints)
+        var points = chunks.isEmpty ? latest.points : min(latest.points, Int64(chunks.count + 1) * Self.chunkPoints)
+        if chunks.isEmpty, steps != nil {
+            // Nothing says how many of them lie in the part that is looked at.
+            points = 0
+            try visit(metric, steps) { _ in points += 1 }
+        }
         let interval = max(1, points / Int64(limit))
         var thinner = CurveThinner()
         var position: Int64 = 0

@@ -21,6 +21,11 @@ import Testing
                 return MetricPoint(key: "train/loss", value: value, timestamp: Int64(step), step: Int64(step))
             }
             try store.log(curve, of: found)
+            // The same steps, the last ones first.
+            for sample in stride(from: points - 1, to: points > 2000 ? 0 : points, by: -500) {
+                let earlier = curve[max(0, sample - 499)...sample].map { MetricPoint(key: "backwards", value: Double($0.step % 7), timestamp: $0.timestamp, step: $0.step) }
+                try store.log(earlier, of: found)
+            }
         }
         return (server, headers, run)
     }
@@ -60,6 +65,8 @@ import Testing
     func long() async throws {
         let (server, headers, run) = try await Self.server(points: 3000)
         let curve = try await server.send(.get, "/dev/curves?metric=train/loss&run=\(run)", headers: headers).text
+        let part = try await server.send(.get, "/dev/curves?metric=backwards&run=\(run)&from=100&to=150", headers: headers).text
+        #expect(part.contains("\"step\":[\((100...150).map(String.init).joined(separator: ","))]"), "zoomed in, nothing is left out, in whatever order it came")
         #expect(curve.utf8.count < 120_000 && curve.contains("\"isWhole\":false") && curve.contains("2999]"), "\(curve.utf8.count)")
         var rows = 0
         var address: String? = "/dev/runs/\(run)/metric?key=train/loss"
