@@ -48,7 +48,9 @@ function legendOf(place, run, parts) {
 class Parallel {
   constructor(figure) {
     this.figure = figure;
-    this.axes = new Set([...columns.filter((column) => column.kind === "params" && column.differs).slice(0, 6), ...columns.filter((column) => column.kind === "metrics" && column.differs).slice(-4)]);
+    // A name with a slash is one of many of its kind.
+    const metrics = columns.filter((column) => column.kind === "metrics" && column.differs).toSorted((left, right) => left.name.includes("/") - right.name.includes("/"));
+    this.axes = new Set([...columns.filter((column) => column.kind === "params" && column.differs).slice(0, 6), ...metrics.slice(0, 4)]);
     const groups = figure.querySelector(".groups");
     for (const kind of ["params", "metrics"]) {
       const all = columns.filter((column) => column.kind === kind);

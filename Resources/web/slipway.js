@@ -45,6 +45,7 @@ function legend(place, names, labels, rows, x, values) {
 }
 
 function draw(figure) {
+  if (!figure.querySelector("table")) return;
   const { names, labels, rows } = readTable(figure);
   if (rows.length < 2) return;
   const kind = figure.dataset.axis;

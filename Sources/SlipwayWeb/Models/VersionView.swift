@@ -12,7 +12,8 @@ package enum VersionView {
             ("By", Piece.principal(version.user)),
             ("Bytes", version.manifestDigest.map { Piece.id($0.rawValue) } ?? Piece.badge("outside Slipway", .watch)),
             ("Size", version.fileCount == 0 ? nil : "\(Spelled.size(bytes: version.sizeBytes)), \(Spelled.count(version.fileCount, "file"))"),
-            ("Source", "<code>\(String(version.source.prefix(200)))</code>"),
+            ("Logged model", version.loggedModel.map { Piece.id($0, ArtifactHome.loggedModel($0).browse(frame.environment)) }),
+            ("Source", version.loggedModel == nil ? "<code>\(String(version.source.prefix(200)))</code>" : nil),
         ])
         let about: HTML? = version.description.map { "<p class=\"lead\">\($0)</p>" }
         let left = "\(lineage(page))\(prompt(version))\(ModelView.signature(version))\(measured(page))" as HTML
