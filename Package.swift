@@ -38,7 +38,7 @@ let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-htt
 let collections = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 
 let features: [Target.Dependency] = [
-    "Access", "Tracking", "Registry", "Snapshots", "Promotions", "Pipelines", "Serving", "Monitoring",
+    "Access", "Tracking", "Registry", "Webhooks", "Snapshots", "Promotions", "Pipelines", "Serving", "Monitoring",
 ]
 
 let package = Package(
@@ -80,6 +80,7 @@ let package = Package(
         room("Access", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", crypto, cryptoExtras, logging]),
         room("Tracking", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", logging]),
         room("Registry", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", logging]),
+        room("Webhooks", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", crypto, httpClient, nioCore, nioHTTP1, lifecycle, logging], isTestable: true),
         room("Snapshots", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", yams, crypto, logging, lifecycle]),
         room(
             "Promotions", ["SlipwayCore", "SlipwaySQL", "SlipwayStore", "SlipwayBlobs", "SlipwayRuntime", yams, crypto, logging, lifecycle, subprocess, system], isTestable: true),
@@ -94,7 +95,9 @@ let package = Package(
 
         // Floor 4: edges.
         room("SlipwayHTTP", ["SlipwayCore", "Access", hummingbird, nioCore, httpTypes, logging]),
-        room("MLflowAPI", ["CZlib", "SlipwayCore", "SlipwayHTTP", "SlipwayBlobs", "Access", "Tracking", "Registry", hummingbird, nioCore, httpTypes, logging], isTestable: true),
+        room(
+            "MLflowAPI", ["CZlib", "SlipwayCore", "SlipwayHTTP", "SlipwayBlobs", "Access", "Tracking", "Registry", "Webhooks", hummingbird, nioCore, httpTypes, logging],
+            isTestable: true),
         room("SlipwayAPI", ["SlipwayCore", "SlipwayHTTP", "SlipwayWire", "SlipwayBlobs", hummingbird, httpClient, nioCore, httpTypes, logging, subprocess, system] + features),
         room("SlipwayWeb", ["SlipwayCore", "SlipwayHTTP", "SlipwayRuntime", hummingbird, nioCore, httpTypes, logging] + features),
 

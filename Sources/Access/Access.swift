@@ -11,7 +11,7 @@ import Synchronization
 
 /// Identities of the installation and roles of its realms.
 ///
-/// Callers are resolved from a secret (token, session, password) and remembered for a moment, because every request
+/// Callers are resolved from a secret (token, session, password) and remembered for a moment (`CallerCache`), because every request
 /// asks; any change of identities or roles in this process forgets them all at once.
 package final class AccessService: Sendable {
     let control: any Database
@@ -19,18 +19,25 @@ package final class AccessService: Sendable {
     let clock: any WallClock
     let ids: any IDGenerator
     let logger: Logger
-    private let remembered = Mutex<[ContentDigest: Remembered]>([:])
+    /// With `--auth basic`: what everybody may do in dev's implicit project where nothing else is granted. Nil without.
+    package let standardLevel: AccessLevel?
+    let callers = CallerCache()
     private let failures = Mutex<[String: Failures]>([:])
+    private let passwordTurns = PasswordTurns(2, waitingMax: 1024)
 
-    private struct Remembered { var caller: Caller; var until: Timestamp }
     private struct Failures { var count: Int; var since: Timestamp }
 
     private static let rememberFor = Duration.seconds(30)
-    private static let rememberedMax = 10_000
+    /// Longer, because the check itself is dear.
+    private static let rememberPasswordFor = Duration.seconds(600)
+    private static let failingNamesMax = 10_000
     private static let failuresMax = 10
     private static let lockOut = Duration.seconds(60)
 
-    package init(control: any Database, realms: [EnvironmentID: Realm], clock: any WallClock, ids: any IDGenerator, logger: Logger) {
+    package init(
+        control: any Database, realms: [EnvironmentID: Realm], clock: any WallClock, ids: any IDGenerator, logger: Logger, standardLevel: AccessLevel? = nil
+    ) {
+        self.standardLevel = standardLevel
         self.control = control
         self.realms = realms
         self.clock = clock
@@ -43,9 +50,11 @@ package final class AccessService: Sendable {
     /// - Parameter secret: a token as it was shown once (`slp_…`).
     /// - Throws: `unauthenticated` when it is unknown, expired or revoked.
     package func caller(token secret: String) async throws -> Caller {
-        let digest = ContentDigest(of: secret)
-        if let caller = recall(digest) { return caller }
+        let key = callers.key(token: secret)
         let now = clock.now
+        if let caller = callers.caller(key, at: now) { return caller }
+        let epoch = callers.epoch
+        let digest = ContentDigest(of: secret)
         let found = try await control.read { tx -> (AccessToken, Person?)? in
             let store = IdentityStore(tx: tx)
             guard let token = try store.token(digest) else { return nil }
@@ -69,7 +78,7 @@ package final class AccessService: Sendable {
         case .execution:
             caller = Caller(principal: .execution(token.owner), grants: scopedGrants(token), homeProject: token.project ?? .implicit)
         }
-        remember(caller, for: digest, until: min(now + Self.rememberFor, token.expiresAt))
+        callers.remember(caller, for: key, since: epoch, until: min(now + Self.rememberFor, token.expiresAt), now: now)
         return caller
     }
 
@@ -77,11 +86,19 @@ package final class AccessService: Sendable {
     /// - Throws: `unauthenticated`, or `tooMuch` after too many failures.
     package func caller(user: String, password: String) async throws -> Caller {
         if password.hasPrefix("slp_") { return try await caller(token: password) }
-        let digest = ContentDigest(of: "basic\u{0}\(user)\u{0}\(password)")
-        if let caller = recall(digest) { return caller }
+        let key = callers.key(user: user, password: password)
+        if let caller = callers.caller(key, at: clock.now) { return caller }
+        // Of many requests that come at once, the first verifies and the others find what it found.
+        return try await passwordTurns.inTurn { try await self.verified(user: user, password: password, key: key) }
+    }
+
+    private func verified(user: String, password: String, key: CallerCache.Key) async throws -> Caller {
+        if let caller = callers.caller(key, at: clock.now) { return caller }
+        let epoch = callers.epoch
         let person = try await checkPassword(user: user, password: password)
         let caller = try await caller(for: person, home: nil)
-        remember(caller, for: digest, until: clock.now + Self.rememberFor)
+        let now = clock.now
+        callers.remember(caller, for: key, since: epoch, until: now + Self.rememberPasswordFor, now: now)
         return caller
     }
 
@@ -95,32 +112,18 @@ package final class AccessService: Sendable {
         for (environment, realm) in realms {
             grants += try await realm.database.read { tx in try GrantStore(tx: tx).grants(of: person.name, in: environment) }
         }
-        return Caller(
+        let caller = Caller(
             principal: .user(person.name), grants: grants, isPlatformAdministrator: person.isPlatformAdministrator, homeProject: home ?? .implicit)
+        return try await withLevels(caller, of: person)
     }
 
-    private func recall(_ digest: ContentDigest) -> Caller? {
-        let now = clock.now
-        return remembered.withLock { known in
-            guard let entry = known[digest], entry.until > now else { return nil }
-            return entry.caller
-        }
-    }
-
-    private func remember(_ caller: Caller, for digest: ContentDigest, until: Timestamp) {
-        remembered.withLock { known in
-            if known.count >= Self.rememberedMax { known.removeAll() }
-            known[digest] = Remembered(caller: caller, until: until)
-        }
-    }
-
-    func forgetCallers() { remembered.withLock { $0.removeAll() } }
+    func forgetCallers() { callers.forgetAll() }
 
     // MARK: Signing in
 
     /// A browser's or terminal's session, twelve hours.
     package func signIn(user: String, password: String) async throws -> (secret: String, expiresAt: Timestamp) {
-        let person = try await checkPassword(user: user, password: password)
+        let person = try await signInCheck(user: user, password: password)
         return try await makeToken(kind: .session, owner: person.name.rawValue, label: "session", project: nil, environment: nil, lifetime: .seconds(12 * 3600))
     }
 
@@ -135,10 +138,15 @@ package final class AccessService: Sendable {
         forgetCallers()
     }
 
+    /// - Throws: as a sign-in would.
+    func signInCheck(user: String, password: String) async throws -> Person {
+        try await passwordTurns.inTurn { try await self.checkPassword(user: user, password: password) }
+    }
+
     private func checkPassword(user: String, password: String) async throws -> Person {
         let now = clock.now
         let locked = failures.withLock { failures in
-            if failures.count > Self.rememberedMax { failures.removeAll() }
+            if failures.count > Self.failingNamesMax { failures.removeAll() }
             guard let entry = failures[user], now - entry.since < Self.lockOut else { return false }
             return entry.count >= Self.failuresMax
         }
@@ -146,7 +154,7 @@ package final class AccessService: Sendable {
             throw SlipwayError(.tooMuch, "Too many failed sign-ins for '\(user.prefix(80))'.", remedy: "Wait a minute, then try again.")
         }
         let person = try await control.read { tx in
-            try UserName(rawValue: user).flatMap { try IdentityStore(tx: tx).person($0) }
+            try IdentityStore(tx: tx).person(UserName(unchecked: user))
         }
         // An unknown name costs as much time as a wrong password, so that names cannot be found out.
         let hash = person?.passwordHash ?? Self.decoyHash

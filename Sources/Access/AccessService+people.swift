@@ -37,8 +37,8 @@ package struct BootstrapRequest: Sendable {
 }
 
 extension AccessService {
-    private static let secretSetting = "bootstrap.secret"
-    private static let doneSetting = "bootstrap.done"
+    static let secretSetting = "bootstrap.secret"
+    static let doneSetting = "bootstrap.done"
 
     /// Makes the one-time secret of a first start.
     /// - Returns: the secret, or nil when the installation has its people already.
@@ -101,8 +101,7 @@ extension AccessService {
             }
             for (person, _) in arrived { try store.insert(person) }
             try store.insert(Project(name: project, owner: arrived[0].0.name.rawValue, createdAt: now, createdBy: "system:bootstrap"))
-            try store.set(Self.doneSetting, to: now.iso8601)
-            try store.removeSetting(Self.secretSetting)
+            try store.endBootstrap(at: now)
             try AuditStore(tx: tx).append(
                 "installation.bootstrap", subject: "project:\(project)", project: project, by: .system("bootstrap"), at: now,
                 details: ["people": .array(arrived.map { .string($0.0.name.rawValue) })])
@@ -241,5 +240,13 @@ extension AccessService {
                 granted ? "role.grant" : "role.revoke", subject: "user:\(user)", project: project, by: caller.principal, at: now, details: ["role": .string(role.rawValue)])
         }
         forgetCallers()
+    }
+}
+
+extension IdentityStore {
+    /// There are people now: the first start's secret is void.
+    func endBootstrap(at now: Timestamp) throws {
+        try set(AccessService.doneSetting, to: now.iso8601)
+        try removeSetting(AccessService.secretSetting)
     }
 }

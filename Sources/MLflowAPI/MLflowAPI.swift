@@ -1,5 +1,6 @@
 // MLflowAPI: MLflow's REST API with its wire rules: decode, call one use case, encode.
 
+import Access
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -8,55 +9,71 @@ import Registry
 import SlipwayCore
 import SlipwayHTTP
 import Tracking
+import Webhooks
 
 /// The use cases behind one environment's tracking address.
 package struct MLflowRealm: Sendable {
     let tracking: TrackingService
     let registry: RegistryService
+    let webhooks: WebhookService
 
-    package init(tracking: TrackingService, registry: RegistryService) {
+    package init(tracking: TrackingService, registry: RegistryService, webhooks: WebhookService) {
         self.tracking = tracking
         self.registry = registry
+        self.webhooks = webhooks
     }
 }
 
 /// Mounts every environment's API below `/{env}`, and dev's at the root too, each for clients (`/api`) and for browsers (`/ajax-api`).
 package struct MLflowRoutes: Sendable {
     let realms: [EnvironmentID: MLflowRealm]
+    /// With `--auth basic`: asks for levels in dev, and answers MLflow's user and permission endpoints.
+    let gate: LevelGate?
 
     /// The MLflow release whose API this is; clients ask for features by it.
     package static let version = "3.17.2"
 
-    package init(realms: [EnvironmentID: MLflowRealm]) { self.realms = realms }
+    package init(realms: [EnvironmentID: MLflowRealm], gate: LevelGate? = nil) {
+        self.realms = realms
+        self.gate = gate
+    }
 
     package func add(to router: some RouterMethods<SlipwayContext>) {
-        if let dev = realms[.dev] { Self.add(dev, to: router) }
+        if let dev = realms[.dev] { add(dev, to: router, gate: gate) }
         let mount = EnvironmentMount()
         for (environment, realm) in realms {
             mount.environment = environment
-            Self.add(realm, to: mount)
+            add(realm, to: mount, gate: environment == .dev ? gate : nil)
         }
         mount.mount(on: router)
     }
 
-    private static func add(_ realm: MLflowRealm, to router: some RouterMethods<SlipwayContext>) {
+    private func add(_ realm: MLflowRealm, to router: some RouterMethods<SlipwayContext>, gate: LevelGate?) {
         router.get("health") { _, _ in Response.plain("OK") }
         router.get("version") { _, _ in Response.plain(Self.version) }
         let downloads = ArtifactRoutes(realm: realm)
-        downloads.addPages(to: MLflowRouter(router: router, prefix: ""))
-        OTLPRoutes(realm: realm).add(to: MLflowRouter(router: router, prefix: ""))
+        downloads.addPages(to: MLflowRouter(router: router, prefix: "", gate: gate))
+        OTLPRoutes(realm: realm).add(to: MLflowRouter(router: router, prefix: "", gate: gate))
         for api in ["/api", "/ajax-api"] {
-            let version2 = MLflowRouter(router: router, prefix: api + "/2.0")
+            let version2 = MLflowRouter(router: router, prefix: api + "/2.0", gate: gate)
             ExperimentRoutes(realm: realm).add(to: version2)
             RunRoutes(realm: realm).add(to: version2)
             MetricRoutes(realm: realm).add(to: version2)
             LoggedModelRoutes(realm: realm).add(to: version2)
             RegistryRoutes(realm: realm).add(to: version2)
+            WebhookRoutes(webhooks: realm.webhooks).add(to: version2)
             downloads.add(to: version2)
             LegacyTraceRoutes(realm: realm).add(to: version2)
             version2.raw(.get, "mlflow/get-trace-artifact", TraceRoutes(realm: realm).artifact)
-            let version3 = MLflowRouter(router: router, prefix: api + "/3.0")
+            let version3 = MLflowRouter(router: router, prefix: api + "/3.0", gate: gate)
             version3.on(.get, "mlflow/server-info") { _, _ in Self.serverInfo }
+            WorkspaceRoutes(environments: realms.keys).add(to: version3)
+            if let gate {
+                UserRoutes(access: gate.access).add(to: version2)
+                PermissionRoutes(access: gate.access).add(to: version2)
+                PermissionRoutes(access: gate.access).addGrants(to: version3)
+                RoleRoutes(access: gate.access).add(to: version3)
+            }
             TraceRoutes(realm: realm).add(to: version3)
             AssessmentRoutes(realm: realm).add(to: version3)
             TraceMetricsRoutes(realm: realm).add(to: version3)
@@ -66,7 +83,7 @@ package struct MLflowRoutes: Sendable {
     private static var serverInfo: JSON {
         .object { info in
             info.field("store_type", "SqlStore")
-            info.field("workspaces_enabled", false)
+            info.field("workspaces_enabled", true)
             info.field("trace_archival_enabled", false)
             info.field("multipart_uploads_enabled", false)
             info.field("multipart_downloads_enabled", false)
@@ -80,6 +97,7 @@ package struct MLflowRoutes: Sendable {
 struct MLflowRouter<Methods: RouterMethods<SlipwayContext>> {
     let router: Methods
     let prefix: String
+    var gate: LevelGate?
 
     typealias Handler = @Sendable (Fields, Caller) async throws -> JSON
 
@@ -91,7 +109,14 @@ struct MLflowRouter<Methods: RouterMethods<SlipwayContext>> {
 
     /// For handlers that read the request themselves.
     func raw(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping @Sendable (Request, SlipwayContext) async throws -> Response) {
-        router.on(RouterPath("\(prefix)/\(path)"), method: method, use: handler)
+        guard let gate else {
+            router.on(RouterPath("\(prefix)/\(path)"), method: method, use: handler)
+            return
+        }
+        let rule = LevelRule.rule(method, path)
+        router.on(RouterPath("\(prefix)/\(path)"), method: method) { request, context in
+            try await gate.handle(request, context, rule, handler)
+        }
     }
 }
 
@@ -121,6 +146,7 @@ package struct MLflowErrorMiddleware: RouterMiddleware {
             return Self.response("ENDPOINT_NOT_FOUND", .notFound, "There is no MLflow endpoint '\(request.method.rawValue) \(request.uri.path.prefix(200))' here.")
         } catch {
             let shown = SlipwayError(shown: error, logger: context.logger)
+            if shown == AccessService.denied { return Response.plain(shown.message, status: .forbidden) }
             let message = ([shown.message] + [shown.remedy].compactMap(\.self) + shown.reasons.map { "\($0.message) \($0.remedy)" }).joined(separator: " ")
             return Self.response(shown.code.mlflowCode, shown.code.mlflowStatus, message)
         }

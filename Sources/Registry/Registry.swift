@@ -11,11 +11,14 @@ package struct RegistryService: Sendable {
     let realm: Realm
     let clock: any WallClock
     let logger: Logger
+    /// Told after the commit; nil when nobody listens.
+    let notices: (any RegistryNotices)?
 
-    package init(realm: Realm, clock: any WallClock, logger: Logger) {
+    package init(realm: Realm, clock: any WallClock, logger: Logger, notices: (any RegistryNotices)? = nil) {
         self.realm = realm
         self.clock = clock
         self.logger = logger
+        self.notices = notices
     }
 
     package var environment: EnvironmentID { realm.environment }
@@ -33,7 +36,7 @@ package struct RegistryService: Sendable {
         try RegistryRules.checkName(name)
         for (key, value) in tags { try RegistryRules.checkTag(key, value) }
         let now = clock.now
-        return try await realm.database.write { [environment] tx in
+        let created = try await realm.database.write { [environment] tx in
             let project: ProjectName
             if let declaring = try ProjectFileStore(tx: tx).all().first(where: { $0.file.model?.name == name })?.project {
                 guard caller.may(.registerModel, project: declaring, environment: environment) else {
@@ -50,6 +53,8 @@ package struct RegistryService: Sendable {
             try AuditStore(tx: tx).append("model.create", subject: "model:\(name)", project: project, by: caller.principal, at: now)
             return model
         }
+        notices?.created(created)
+        return created
     }
 
     package func model(_ name: String, by caller: Caller) async throws -> RegistryPage {
@@ -121,25 +126,39 @@ package struct RegistryService: Sendable {
 
     package func setTag(_ key: String, _ value: String, of name: String, by caller: Caller) async throws {
         try RegistryRules.checkTag(key, value)
-        try await change(name, nil, [:], by: caller) { store, model in try store.setTag(key, value, of: model) }
+        let model = try await change(name, nil, [:], by: caller) { store, model in
+            try store.setTag(key, value, of: model)
+            return try store.existing(name)
+        }
+        notices?.set(key, value, of: model)
     }
 
     package func deleteTag(_ key: String, of name: String, by caller: Caller) async throws {
-        try await change(name, nil, [:], by: caller) { store, model in try store.removeTag(key, of: model) }
+        let model = try await change(name, nil, [:], by: caller) { store, model in
+            try store.removeTag(key, of: model)
+            return model
+        }
+        notices?.deleted(key, of: model)
     }
 
     // MARK: Aliases
 
     package func move(alias: String, of name: String, to version: Int, by caller: Caller) async throws {
         try RegistryRules.checkAlias(alias)
-        try await change(name, "alias.move", ["alias": .string(alias), "version": .integer(Int64(version))], by: caller) { store, _ in
+        let model = try await change(name, "alias.move", ["alias": .string(alias), "version": .integer(Int64(version))], by: caller) { store, model in
             try store.move(alias: alias, of: name, to: version)
+            return model
         }
+        notices?.moved(alias: alias, of: model, to: version)
     }
 
     /// A missing alias is fine.
     package func delete(alias: String, of name: String, by caller: Caller) async throws {
-        try await change(name, "alias.delete", ["alias": .string(alias)], by: caller) { store, model in _ = try store.remove(alias: alias, of: model) }
+        let model = try await change(name, "alias.delete", ["alias": .string(alias)], by: caller) { store, model in
+            _ = try store.remove(alias: alias, of: model)
+            return model
+        }
+        notices?.deleted(alias: alias, of: model)
     }
 
     /// - Throws: `invalidArgument` for an unknown alias, as MLflow does.

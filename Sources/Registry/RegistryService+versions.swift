@@ -53,7 +53,7 @@ extension RegistryService {
         let now = clock.now
         let frozen = try manifest?.digest()
         let found = signature
-        return try await change(new.name, nil, [:], by: caller) { store, model in
+        let (created, model) = try await change(new.name, nil, [:], by: caller) { store, model in
             let number = try store.register(
                 model: new.name, project: model.project, source: source, tags: new.tags, at: now, by: caller.principal, description: new.description,
                 runLink: new.runLink, signature: found)
@@ -64,8 +64,10 @@ extension RegistryService {
             try store.audit.append(
                 "version.create", subject: "model:\(new.name)", project: model.project, by: caller.principal, at: now,
                 details: ["version": .integer(Int64(number)), "manifest": .string(version.manifestDigest?.rawValue ?? ""), "source": .string(version.source)])
-            return version
+            return (version, model)
         }
+        notices?.created(created, of: model, as: new)
+        return created
     }
 
     package func version(_ number: Int, of name: String, by caller: Caller) async throws -> ModelVersion {
@@ -148,14 +150,20 @@ extension RegistryService {
 
     package func setTag(_ key: String, _ value: String, of name: String, version: Int, by caller: Caller) async throws {
         try RegistryRules.checkTag(key, value)
-        try await change(name, nil, [:], by: caller) { store, _ in
+        let model = try await change(name, nil, [:], by: caller) { store, model in
             _ = try store.existing(version, of: name)
             try store.setTag(key, value, of: name, version: version)
+            return model
         }
+        notices?.set(key, value, of: model, version: version)
     }
 
     package func deleteTag(_ key: String, of name: String, version: Int, by caller: Caller) async throws {
-        try await change(name, nil, [:], by: caller) { store, _ in try store.removeTag(key, of: store.existing(version, of: name)) }
+        let model = try await change(name, nil, [:], by: caller) { store, model in
+            try store.removeTag(key, of: store.existing(version, of: name))
+            return model
+        }
+        notices?.deleted(key, of: model, version: version)
     }
 }
 

@@ -108,6 +108,9 @@ package struct Caller: Sendable {
     package var isPlatformAdministrator: Bool
     /// The project that new MLflow experiments of this caller belong to: the token's scope, else the implicit one.
     package var homeProject: ProjectName
+    /// Under `--auth basic`: what the caller may do with single experiments and models of dev's implicit project, in place of roles there.
+    /// Nil for administrators and without `--auth basic`.
+    package var levels: AccessLevels?
 
     package init(principal: Principal, grants: [RoleGrant] = [], isPlatformAdministrator: Bool = false, homeProject: ProjectName = .implicit) {
         self.principal = principal
@@ -127,7 +130,7 @@ package struct Caller: Sendable {
 
     package func roles(in project: ProjectName, _ environment: EnvironmentID) -> Set<Role> {
         let roles = Set(grants.lazy.filter { $0.project == project && $0.environment == environment }.map(\.role))
-        guard project == .implicit, environment == .dev else { return roles }
+        guard project == .implicit, environment == .dev, levels == nil else { return roles }
         // Nobody is granted a role in the implicit project: whoever works in any project in dev works there too, everybody else of dev may look.
         let elsewhere = Set(grants.lazy.filter { $0.environment == .dev }.map(\.role))
         let workers: Set<Role> = [.contributor, .engineer]

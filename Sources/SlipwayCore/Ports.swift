@@ -161,3 +161,9 @@ package protocol DataRefresh: Sendable {
     /// - Returns: the new snapshot's id, or nil when nothing newer is there.
     func refresh(dataset: String, project: ProjectName, by caller: Caller) async throws -> String?
 }
+
+/// Is told what happened in a realm's registry, after the commit. Implemented by Webhooks, told by Registry. One per realm.
+package protocol RegistryNotices: Sendable {
+    /// Never waits for whoever listens.
+    func happened(_ event: RegistryEvent)
+}

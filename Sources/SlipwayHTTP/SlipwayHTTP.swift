@@ -148,6 +148,8 @@ package struct AuthenticationMiddleware: RouterMiddleware {
     package static let open: Set<String> = [
         "/healthz", "/readyz", "/health", "/version", "/sign-in", "/api/v1/sign-in", "/api/v1/bootstrap",
         "/dev/health", "/stage/health", "/prod/health", "/dev/version", "/stage/version", "/prod/version",
+        "/api/3.0/mlflow/server-info", "/ajax-api/3.0/mlflow/server-info", "/dev/api/3.0/mlflow/server-info", "/stage/api/3.0/mlflow/server-info",
+        "/prod/api/3.0/mlflow/server-info",
     ]
 
     package func handle(

@@ -24,6 +24,8 @@ package struct Foundations: Sendable {
     package let portIsChosen: Bool
     /// Such as `http://127.0.0.1:5080`: what steps and workers on this machine are told.
     package let address: String
+    /// Environment variables of the process.
+    package let settings: [String: String]
 
     static func open(_ folder: DataFolder, configuration: ServerConfiguration, port: Int, logger: Logger) async throws -> Foundations {
         let clock = SystemWallClock()
@@ -44,9 +46,9 @@ package struct Foundations: Sendable {
         let reachable = ["0.0.0.0", "::"].contains(configuration.host) ? "127.0.0.1" : configuration.host
         return Foundations(
             folder: folder.root, control: control, realms: realms,
-            access: AccessService(control: control, realms: realms, clock: clock, ids: ids, logger: logger),
+            access: AccessService(control: control, realms: realms, clock: clock, ids: ids, logger: logger, standardLevel: configuration.basic?.standardLevel),
             clock: clock, ids: ids, resources: try ResourceFolder.find(), logger: logger, host: configuration.host, port: port, portIsChosen: configuration.port == 0,
-            address: "http://\(reachable.contains(":") ? "[\(reachable)]" : reachable):\(port)")
+            address: "http://\(reachable.contains(":") ? "[\(reachable)]" : reachable):\(port)", settings: configuration.settings)
     }
 
     func close() async throws {

@@ -41,10 +41,11 @@ package struct House {
     package var refreshes: [EnvironmentID: RefreshService] = [:]
     package var monitoring: [EnvironmentID: MonitoringService] = [:]
 
-    init(_ foundations: Foundations, anonymous: Caller = .anonymous) {
+    init(_ foundations: Foundations, security: SecurityRules = SecurityRules(), anonymous: Caller = .anonymous) {
         self.foundations = foundations
         router = Router(context: SlipwayContext.self)
         router.addMiddleware {
+            SecurityMiddleware(security)
             ErrorMiddleware()
             ErrorPageMiddleware()
             MLflowErrorMiddleware()
@@ -66,6 +67,9 @@ package struct House {
         addMonitoring()
         try addWeb()
     }
+
+    /// What answers requests, once everything is built.
+    package var responder: WorkspaceResponder<RouterResponder<SlipwayContext>> { WorkspaceResponder(router.buildResponder()) }
 
     private func addHealth() {
         let foundations = foundations

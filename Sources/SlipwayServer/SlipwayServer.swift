@@ -28,13 +28,20 @@ package struct ServerConfiguration: Sendable {
     package var artifactRoot: String?
     /// The folder behind dev's artifact proxy; nil for the blobs in the data folder.
     package var artifactsDestination: String?
+    /// Environment variables; those that MLflow's server reads are read here too.
+    package var settings: [String: String]
+    /// MLflow's accounts and permissions in dev (`--auth basic`); nil without.
+    package var basic: BasicAuthentication?
 
     package init(
         data: URL, host: String = "127.0.0.1", port: Int = 5080, environments: [EnvironmentID] = EnvironmentID.allCases, logLevel: Logger.Level = .notice,
-        anonymousInDev: Bool = false, artifactRoot: String? = nil, artifactsDestination: String? = nil
+        anonymousInDev: Bool = false, artifactRoot: String? = nil, artifactsDestination: String? = nil, settings: [String: String] = [:],
+        basic: BasicAuthentication? = nil
     ) {
+        self.basic = basic
         self.artifactRoot = artifactRoot
         self.artifactsDestination = artifactsDestination
+        self.settings = settings
         self.anonymousInDev = anonymousInDev
         self.data = data
         self.host = host
@@ -42,6 +49,26 @@ package struct ServerConfiguration: Sendable {
         self.environments = environments
         self.logLevel = logLevel
     }
+}
+
+/// What `--auth basic` is told.
+package struct BasicAuthentication: Sendable {
+    /// Made on the first start.
+    package var administrator: String
+    /// Needed on the first start only.
+    package var password: String?
+    /// What everybody may do where nothing else is granted.
+    package var standardLevel: AccessLevel
+
+    package init(administrator: String, password: String?, standardLevel: AccessLevel) {
+        self.administrator = administrator
+        self.password = password
+        self.standardLevel = standardLevel
+    }
+}
+
+extension ServerConfiguration {
+    var listensNearbyOnly: Bool { ["127.0.0.1", "::1", "localhost"].contains(host) }
 }
 
 /// What happened at the start that a person should read.
@@ -61,7 +88,7 @@ package struct Server: Sendable {
     /// - Throws: `unavailable` when the folder is in use or cannot be opened, or the port is taken.
     package func run(started: @escaping @Sendable (StartNotice) -> Void) async throws {
         let logger = Logger(label: "slipway", level: configuration.logLevel)
-        if configuration.anonymousInDev, !["127.0.0.1", "::1", "localhost"].contains(configuration.host) {
+        if configuration.anonymousInDev, !configuration.listensNearbyOnly {
             throw SlipwayError.invalid(
                 "Callers without a token are let in on loopback only, not on '\(configuration.host)'.",
                 remedy: "Leave out --anonymous and make tokens (slipway token create), or use --host 127.0.0.1.")
@@ -76,7 +103,7 @@ package struct Server: Sendable {
 
         let address = foundations.address
         let application = Application(
-            responder: house.router.buildResponder(),
+            responder: house.responder,
             configuration: ApplicationConfiguration(address: .hostname(configuration.host, port: port), serverName: nil),
             services: house.services,
             onServerRunning: { _ in
@@ -99,8 +126,17 @@ package struct Server: Sendable {
     }
 
     private static func assemble(_ folder: DataFolder, configuration: ServerConfiguration, port: Int, logger: Logger) async throws -> House {
+        let foundations = try await Foundations.open(folder, configuration: configuration, port: port, logger: logger)
+        if let basic = configuration.basic {
+            guard configuration.environments.contains(.dev) else {
+                throw SlipwayError.invalid("--auth basic gives permissions in dev, which this server does not run.", remedy: "Leave out --auth, or add --environment dev.")
+            }
+            try await foundations.access.seedAdministrator(basic.administrator, password: basic.password)
+        }
         var house = House(
-            try await Foundations.open(folder, configuration: configuration, port: port, logger: logger), anonymous: configuration.anonymousInDev ? .laptop : .anonymous)
+            foundations,
+            security: SecurityRules(settings: configuration.settings, listensNearbyOnly: configuration.listensNearbyOnly),
+            anonymous: configuration.anonymousInDev ? .laptop : .anonymous)
         try await house.build()
         return house
     }

@@ -22,6 +22,9 @@ package struct GrantStore {
         try tx.run(Self.delete, ["user": .text(user.rawValue), "project": .text(project.rawValue), "role": .text(role.rawValue)]) > 0
     }
 
+    /// Everything of somebody who leaves.
+    package func revokeAll(of user: UserName) throws { try tx.run(Self.deleteAll, ["user": .text(user.rawValue)]) }
+
     package func grants(of user: UserName, in environment: EnvironmentID) throws -> [RoleGrant] {
         try tx.all(Self.ofUser, ["user": .text(user.rawValue)]).compactMap { Self.grant($0, environment) }
     }
@@ -49,6 +52,7 @@ package struct GrantStore {
         ON CONFLICT (user_name, project, role) DO NOTHING
         """)
     private static let delete = Statement("grant.delete", "DELETE FROM role_grant WHERE user_name = :user AND project = :project AND role = :role")
+    private static let deleteAll = Statement("grant.deleteAll", "DELETE FROM role_grant WHERE user_name = :user")
     private static let ofUser = Statement("grant.ofUser", "SELECT * FROM role_grant WHERE user_name = :user")
     private static let ofProject = Statement("grant.ofProject", "SELECT * FROM role_grant WHERE project = :project ORDER BY user_name, role")
 }

@@ -31,6 +31,16 @@ package struct IdentityStore {
         try tx.run(Self.updatePassword, ["name": .text(name.rawValue), "hash": .text(hash)])
     }
 
+    package func setAdministrator(_ isAdministrator: Bool, of name: UserName) throws {
+        try tx.run(Self.updateAdministrator, ["name": .text(name.rawValue), "admin": .bool(isAdministrator)])
+    }
+
+    /// Takes the person away for good; what they did stays in the audit chain under their name.
+    package func delete(_ name: UserName) throws {
+        try tx.run(Self.deleteEmails, ["name": .text(name.rawValue)])
+        try tx.run(Self.deletePerson, ["name": .text(name.rawValue)])
+    }
+
     package func person(withEmail email: String) throws -> UserName? {
         try tx.first(Self.nameByEmail, ["email": .text(email.lowercased())]).map { UserName(unchecked: $0.text("user_name")) }
     }
@@ -123,6 +133,9 @@ package struct IdentityStore {
         """)
     private static let insertEmail = Statement("person.insertEmail", "INSERT INTO person_email (email, user_name) VALUES (:email, :name)")
     private static let updatePassword = Statement("person.updatePassword", "UPDATE person SET password_hash = :hash WHERE name = :name")
+    private static let updateAdministrator = Statement("person.updateAdministrator", "UPDATE person SET is_platform_administrator = :admin WHERE name = :name")
+    private static let deleteEmails = Statement("person.deleteEmails", "DELETE FROM person_email WHERE user_name = :name")
+    private static let deletePerson = Statement("person.delete", "DELETE FROM person WHERE name = :name")
     private static let nameByEmail = Statement("person.byEmail", "SELECT user_name FROM person_email WHERE email = :email")
     private static let emailsOf = Statement("person.emails", "SELECT email FROM person_email WHERE user_name = :name ORDER BY email")
     private static let tokenByDigest = Statement("token.byDigest", "SELECT * FROM access_token WHERE digest = :digest")

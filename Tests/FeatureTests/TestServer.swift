@@ -3,6 +3,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
+import MLflowAPI
 import Serving
 import SlipwayCore
 import SlipwayHTTP
@@ -13,7 +14,7 @@ import SlipwayTestSupport
 struct TestServer: Sendable {
     let folder: TemporaryFolder
     let foundations: Foundations
-    let responder: RouterResponder<SlipwayContext>
+    let responder: WorkspaceResponder<RouterResponder<SlipwayContext>>
     let endpointServices: [EnvironmentID: EndpointService]
     /// Every route with its path pattern.
     let routes: [(method: HTTPRequest.Method, path: String)]
@@ -24,7 +25,7 @@ struct TestServer: Sendable {
         let house = try await Server.assemble(ServerConfiguration(data: folder.url, port: port), logger: quietLogger)
         foundations = house.foundations
         endpointServices = house.endpointServices
-        responder = house.router.buildResponder()
+        responder = house.responder
         routes = house.router.routes.map { ($0.method, $0.path.description) }
     }
 

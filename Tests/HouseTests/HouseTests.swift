@@ -30,7 +30,7 @@ enum House {
 struct HouseTests {
     /// Which room may import which, floor by floor; a missing entry is a refusal, and `reasons` says why.
     static let doors: [String: Set<String>] = {
-        let features: Set = ["Access", "Tracking", "Registry", "Snapshots", "Promotions", "Pipelines", "Serving", "Monitoring"]
+        let features: Set = ["Access", "Tracking", "Registry", "Webhooks", "Snapshots", "Promotions", "Pipelines", "Serving", "Monitoring"]
         let ports: Set = ["SlipwayCore", "SlipwaySQL", "SlipwayBlobs", "SlipwayRuntime"]
         var doors: [String: Set<String>] = [
             "SlipwayCore": [],
@@ -40,7 +40,7 @@ struct HouseTests {
             "SlipwayRuntime": ["SlipwayCore"],
             "SlipwayStore": ["SlipwayCore", "SlipwaySQL", "SlipwayBlobs"],
             "SlipwayHTTP": ["SlipwayCore", "Access"],
-            "MLflowAPI": ["SlipwayCore", "SlipwayBlobs", "SlipwayHTTP", "Access", "Tracking", "Registry"],
+            "MLflowAPI": ["SlipwayCore", "SlipwayBlobs", "SlipwayHTTP", "Access", "Tracking", "Registry", "Webhooks"],
             "SlipwayAPI": features.union(["SlipwayCore", "SlipwayBlobs", "SlipwayHTTP", "SlipwayWire"]),
             "SlipwayWeb": features.union(["SlipwayCore", "SlipwayHTTP", "SlipwayRuntime"]),
             "SlipwayServer": features.union(ports).union(["SlipwaySQLite", "SlipwayStore", "SlipwayHTTP", "MLflowAPI", "SlipwayAPI", "SlipwayWeb", "SlipwayWire"]),
@@ -58,7 +58,7 @@ struct HouseTests {
         "GRDB": ["SlipwaySQLite"],
         "Yams": ["Pipelines", "Promotions", "Snapshots"],
         "ArgumentParser": ["slipway"],
-        "AsyncHTTPClient": ["SlipwayClient", "SlipwayRuntime", "Serving", "SlipwayAPI", "SlipwayServer", "slipway"],
+        "AsyncHTTPClient": ["SlipwayClient", "Webhooks", "SlipwayRuntime", "Serving", "SlipwayAPI", "SlipwayServer", "slipway"],
         "Hummingbird": ["SlipwayHTTP", "MLflowAPI", "SlipwayAPI", "SlipwayWeb", "SlipwayServer", "Serving"],
     ]
 

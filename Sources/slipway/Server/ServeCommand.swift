@@ -28,6 +28,18 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "dev: callers without a token may track in dev's implicit project (loopback only).")
     var anonymous: EnvironmentID?
 
+    @Option(help: "basic: MLflow's users and permissions in dev, for its clients of every release.")
+    var auth: AuthKind?
+
+    @Option(help: "With --auth basic: the administrator, made on the first start (or MLFLOW_AUTH_ADMIN_USERNAME).")
+    var adminUser: String?
+
+    @Option(help: "With --auth basic: their password on the first start; better in MLFLOW_AUTH_ADMIN_PASSWORD, which other users of this machine cannot see.")
+    var adminPassword: String?
+
+    @Option(help: "With --auth basic: what everybody may do where nothing else is granted: READ, USE, EDIT, MANAGE or NO_PERMISSIONS.")
+    var defaultPermission = "READ"
+
     @Option(help: "dev: where new experiments keep artifacts: mlflow-artifacts:/ (the artifact proxy, the default), a path, or another address.")
     var artifactRoot: String?
 
@@ -40,10 +52,13 @@ struct ServeCommand: AsyncParsableCommand {
     func run() async throws {
         guard (0...65535).contains(port) else { throw ValidationError("--port takes 0 to 65535.") }
         guard anonymous == nil || anonymous == .dev else { throw ValidationError("--anonymous takes dev: stage and prod always want to know who calls.") }
+        let settings = ProcessInfo.processInfo.environment
+        let basic = try basicAuthentication(settings)
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         let configuration = ServerConfiguration(
             data: URL(filePath: data), host: host, port: port, environments: environments.isEmpty ? EnvironmentID.allCases : environments, logLevel: logLevel,
-            anonymousInDev: anonymous == .dev, artifactRoot: artifactRoot, artifactsDestination: artifactsDestination)
+            anonymousInDev: anonymous == .dev, artifactRoot: artifactRoot, artifactsDestination: artifactsDestination, settings: settings,
+            basic: basic)
         try await Server(configuration).run { [data] notice in
             Output.note("Slipway \(Version.text) answers at \(notice.address)  (data in \(data))")
             guard let secret = notice.secret else { return }
@@ -57,6 +72,24 @@ struct ServeCommand: AsyncParsableCommand {
                 Next: slipway bootstrap --file people.json   (slipway bootstrap --help shows the file)
                 """)
         }
+    }
+}
+
+enum AuthKind: String, ExpressibleByArgument { case basic }
+
+extension ServeCommand {
+    private func basicAuthentication(_ settings: [String: String]) throws -> BasicAuthentication? {
+        guard auth == .basic else {
+            guard adminUser == nil, adminPassword == nil else { throw ValidationError("--admin-user and --admin-password go with --auth basic.") }
+            return nil
+        }
+        guard anonymous == nil else { throw ValidationError("--auth basic wants to know who calls: leave out --anonymous.") }
+        guard let level = AccessLevel(rawValue: defaultPermission), level != .deny else {
+            throw ValidationError("--default-permission takes READ, USE, EDIT, MANAGE or NO_PERMISSIONS.")
+        }
+        return BasicAuthentication(
+            administrator: adminUser ?? settings["MLFLOW_AUTH_ADMIN_USERNAME"] ?? "admin", password: adminPassword ?? settings["MLFLOW_AUTH_ADMIN_PASSWORD"],
+            standardLevel: level)
     }
 }
 
