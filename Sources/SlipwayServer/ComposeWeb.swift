@@ -19,6 +19,7 @@ extension House {
         ExecutionPageRoutes(rooms: rooms).add(to: router)
         ExperimentPageRoutes(rooms: rooms).add(to: router)
         CurveRoutes(rooms: rooms).add(to: router)
+        TracePageRoutes(rooms: rooms).add(to: router)
         ComparePageRoutes(rooms: rooms).add(to: router)
         ArtifactPageRoutes(rooms: rooms).add(to: router)
         RunPageRoutes(rooms: rooms).add(to: router)

@@ -67,6 +67,8 @@ import Testing
             ("experiments/1/runs/abc", "/dev/runs/abc"), ("experiments/1", "/dev/experiments/1"), ("experiments/1/overview", "/dev/experiments/1"),
             ("experiments/1/runs/abc/artifacts/plots/roc.png", "/dev/runs/abc/artifacts?path=plots%2Froc.png"), ("experiments/1/runs/abc/model-metrics", "/dev/runs/abc"),
             ("experiments/1/models/m-1", "/dev/logged-models/m-1/artifacts"), ("models/a%20b/versions/3", "/dev/models/a%20b/versions/3"), ("models/x", "/dev/models/x"),
+            ("experiments/1/traces", "/dev/experiments/1/traces"),
+            ("experiments/1/traces?o=1&selectedEvaluationId=tr-1f", "/dev/traces/tr-1f"),
             ("prompts/p", "/dev/models/p"), ("models", "/dev/models"), ("experiments?searchFilter=x", "/dev/experiments"), ("", "/dev/experiments"),
             ("//evil.example", "/dev/experiments"), ("experiments/..%2F..%2Fsign-out", "/dev/experiments/..%2F..%2Fsign-out"),
         ])
@@ -80,7 +82,7 @@ import Testing
         #expect(try await server.send(.get, "/nowhere", headers: headers).status == .notFound)
         for (path, place) in [
             ("/dev/go?to=experiments%2F1%2Fruns%2Fabc", "/dev/runs/abc"), ("/experiments/1/runs/abc", "/dev/runs/abc"), ("/experiments", "/dev/experiments"),
-            ("/models/delay", "/dev/models/delay"), ("/dev/experiments/1/runs/abc", "/dev/runs/abc"), ("/stage/experiments/1/traces", "/stage/experiments/1"),
+            ("/models/delay", "/dev/models/delay"), ("/dev/experiments/1/runs/abc", "/dev/runs/abc"), ("/stage/experiments/1/overview", "/stage/experiments/1"),
         ] {
             let (status, _, answer) = try await server.send(.get, path, headers: headers)
             #expect(status == .seeOther && answer[.location] == place, "\(path) leads to \(answer[.location] ?? "nothing")")

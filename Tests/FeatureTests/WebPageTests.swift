@@ -68,7 +68,8 @@ import Testing
         promotion.approvals[0].comment = evil
         let pages = [
             ExecutionView.html(ExecutionPage(frame: Sample.frame(), execution: execution, steps: steps, tail: .init(step: evil, text: evil))),
-            RunView.html(run), ArtifactsView.html(files), CompareView.html(ComparePage(frame: Sample.frame(), runs: [(run.run, run.details), (run.run, RunDetails())])),
+            TraceView.html(Sample.tracePage(named: evil)), RunView.html(run), ArtifactsView.html(files),
+            CompareView.html(ComparePage(frame: Sample.frame(), runs: [(run.run, run.details), (run.run, RunDetails())])),
             PromotionView.html(
                 PromotionPage(
                     frame: Sample.frame(), promotion: promotion, release: nil, current: nil, evidence: [], missing: [], timeline: [], decisions: [.approve], error: .invalid(evil))),
@@ -92,6 +93,13 @@ import Testing
         #expect(table == "/stage/runs/\(Sample.runPage().run.id)/metric?key=train.log_loss")
         let metric = MetricView.html(Sample.metricPage()).markup
         #expect(metric.contains("0.4519") && metric.matches(of: /<tr><th scope="row" class="n">/).count == 81)
+    }
+
+    @Test("a trace's steps stand below their parents, each once, whatever the client wrote")
+    func steps() throws {
+        let text = TraceView.html(Sample.tracePage()).markup
+        #expect(text.matches(of: /id="span-([a-e])"/).map { String($0.1) } == ["a", "b", "c", "d", "e"])
+        #expect(text.contains("&quot;q&quot;: [") && text.contains("4,200") && text.contains("Half of it."))
     }
 
     @Test("a decided plan travels with the form, and a caller without rights sees no button")

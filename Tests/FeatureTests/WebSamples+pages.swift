@@ -60,6 +60,10 @@ extension Sample {
             ("runs-empty", RunsView.html(RunsPage(frame: frame(.dev), rows: [], older: nil, address: "http://h"))),
             ("run", RunView.html(runPage())),
             ("compare", CompareView.html(compare())),
+            ("traces", TracesView.html(TracesPage(frame: frame(.dev), experiment: experiment, traces: [traceRecord()], address: "http://h"))),
+            ("traces-empty", TracesView.html(TracesPage(frame: frame(.dev), experiment: experiment, traces: [], address: "http://h"))),
+            ("traces-wrong", TracesView.html(TracesPage(frame: frame(.dev), experiment: experiment, filter: "x", traces: [], error: .invalid("No."), address: "http://h"))),
+            ("trace", TraceView.html(tracePage())),
             ("compare-none", CompareView.html(ComparePage(frame: frame(.dev), runs: []))),
             ("metric", MetricView.html(metricPage())),
             ("artifacts", ArtifactsView.html(ArtifactsPage(frame: frame(.dev), home: .loggedModel("m-1"), title: "model", back: .board, levels: [.init(path: nil, entries: [])]))),
@@ -94,6 +98,31 @@ extension Sample {
             carriers: [.init(environment: .prod, release: try release(2, auc: 0.7011), promotions: [try promotion(.live)], slots: [try slot()])],
             files: try FileManifest(files: [.init(path: "MLmodel", digest: digest("a"), size: 812), .init(path: "model.pkl", digest: digest("b"), size: 811_000)]), others: [3, 1],
             other: .init(version: other, files: try FileManifest(files: [.init(path: "MLmodel", digest: digest("a"), size: 812)])))
+    }
+
+    static func traceRecord() -> TraceRecord {
+        TraceRecord(
+            trace: Trace(
+                id: "tr-1f", experiment: "3", project: project, requestedAt: ago(60), duration: 1234, state: .error, requestPreview: "why?", responsePreview: "because"),
+            metadata: [TraceKey.tokenUsage: "{\"total_tokens\": 4200}", TraceKey.session: "s1"], tags: [TraceKey.name: "answer", "team": "ops"],
+            assessments: [
+                Assessment(
+                    id: "a-1", trace: "tr-1f", name: "correct", kind: .feedback, value: .number(0.5), sourceType: "HUMAN", sourceID: "ada", rationale: "Half of it.",
+                    createdAt: now,
+                    updatedAt: now)
+            ])
+    }
+
+    static func tracePage(named name: String = "answer") -> TracePage {
+        func span(_ id: String, _ parent: String?, _ from: Int64, _ status: SpanStatus) -> StoredSpan {
+            StoredSpan(
+                id: id, parent: parent, name: name, status: status, statusMessage: "late", startedAt: from, endedAt: from + 5_000_000,
+                attributes: "{\"mlflow.spanType\": \"LLM\", \"mlflow.spanInputs\": {\"q\": [1]}}", events: "[]")
+        }
+        return TracePage(
+            frame: frame(.dev), record: traceRecord(), experiment: "flight-delays",
+            // The last two name each other as parents, which no client should do and any client can.
+            spans: [span("b", "a", 2_000_000, .error), span("a", nil, 0, .ok), span("c", "gone", 1, .ok), span("d", "e", 3, .ok), span("e", "d", 4, .ok)])
     }
 
     static func compare(isDifferingOnly: Bool = false) -> ComparePage {

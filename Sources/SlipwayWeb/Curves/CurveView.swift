@@ -44,7 +44,12 @@ enum CurveView {
 
     /// Metrics in groups by what stands before their first slash, those about the machine last and folded away.
     static func groups(_ keys: [String], _ figure: (String) -> HTML) -> HTML {
-        let named = Dictionary(grouping: keys.sorted()) { key in key.firstIndex(of: "/").map { String(key[..<$0]) } ?? "" }
+        let prefixes = Dictionary(grouping: keys) { key in key.firstIndex(of: "/").map { String(key[..<$0]) } ?? "" }
+        // A group of one is none.
+        let named = Dictionary(grouping: keys.sorted()) { key in
+            let prefix = key.firstIndex(of: "/").map { String(key[..<$0]) } ?? ""
+            return prefix == "system" || (prefixes[prefix] ?? []).count > 1 ? prefix : ""
+        }
         let order = named.keys.sorted { ($0 == "system" ? 1 : 0, $0) < ($1 == "system" ? 1 : 0, $1) }
         return order.html { group in
             let figures: HTML = "<div class=\"charts\" data-group=\"\(group)\">\((named[group] ?? []).html(figure))</div>\n"

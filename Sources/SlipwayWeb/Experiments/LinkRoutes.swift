@@ -43,6 +43,8 @@ package struct LinkRoutes: Sendable {
     /// - Parameter link: what MLflow writes behind `#/`, with or without a query.
     package static func place(of link: String, in environment: EnvironmentID) -> SitePath {
         let path = link.prefix { $0 != "?" }
+        // One trace opened in the list of its experiment.
+        if path.hasSuffix("/traces"), let trace = link.firstMatch(of: /[?&]selectedEvaluationId=([A-Za-z0-9-]+)/) { return .trace(environment, String(trace.1)) }
         return place(of: path.split(separator: "/").map { $0.removingPercentEncoding ?? "" }, in: environment)
     }
 
@@ -51,6 +53,7 @@ package struct LinkRoutes: Sendable {
         switch (parts.first ?? "", parts.count) {
         case ("experiments", 4...) where parts[2] == "runs": return run(parts[3], Array(parts.dropFirst(4)), environment)
         case ("experiments", 4...) where parts[2] == "models": return .artifacts(environment, .loggedModel(parts[3]))
+        case ("experiments", 3...) where parts[2] == "traces": return .traces(environment, parts[1])
         case ("experiments", 2...): return .experiment(environment, parts[1])
         case ("runs", 2...): return run(parts[1], Array(parts.dropFirst(2)), environment)
         case ("models", 4...):

@@ -32,6 +32,7 @@ package enum RunTableView {
             <label class="grow">Filter<input name="filter" value="\(query.filter)" data-complete="\(SitePath.completions(environment, experiment: id))" autocomplete="off" \
             spellcheck="false" autocapitalize="off" placeholder="metrics.auc &gt; 0.7 AND params.model = 'tree'"\(page.error == nil ? nil : invalid)></label>
             <label>Runs<select name="view">\(views)</select></label><button class="primary">Search</button>
+            <p class="aside">\(Piece.link("Traces", .traces(environment, id)))</p>
             </div>
             \(wrong)\(chooser(page, columns))
             \(help)

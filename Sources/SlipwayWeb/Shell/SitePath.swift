@@ -44,6 +44,10 @@ package struct SitePath: Sendable, Hashable {
     package static func completions(_ environment: EnvironmentID, experiment id: String) -> SitePath {
         SitePath([environment.rawValue, "experiments", id, "complete"])
     }
+    package static func traces(_ environment: EnvironmentID, _ experiment: String, filter: String = "", from: Int = 0) -> SitePath {
+        SitePath([environment.rawValue, "experiments", experiment, "traces"], query: [("filter", filter.isEmpty ? nil : filter), ("from", from > 0 ? String(from) : nil)])
+    }
+    package static func trace(_ environment: EnvironmentID, _ id: String) -> SitePath { SitePath([environment.rawValue, "traces", id]) }
     package static func compare(_ environment: EnvironmentID, runs: [String] = [], _ fields: [(String, String?)] = []) -> SitePath {
         SitePath([environment.rawValue, "compare"], query: runs.map { ("run", $0) } + fields)
     }
@@ -131,6 +135,8 @@ package enum SitePattern: String, Sendable, CaseIterable {
     case experimentBelow = "{env}/experiments/{id}/**"
     case experiment = "{env}/experiments/{id}"
     case completions = "{env}/experiments/{id}/complete"
+    case traces = "{env}/experiments/{id}/traces"
+    case trace = "{env}/traces/{id}"
     case compare = "{env}/compare"
     case runs = "{env}/runs"
     case run = "{env}/runs/{id}"
