@@ -2,6 +2,7 @@
 
 import Crypto
 import Foundation
+import Glibc
 import SlipwayCore
 
 /// What another realm may be given of a blob folder.
@@ -175,11 +176,17 @@ package final class BlobWriter {
 
     package func write(_ bytes: some DataProtocol) throws {
         hasher.update(data: bytes)
-        size += Int64(bytes.count)
-        do {
-            try handle.write(contentsOf: bytes)
-        } catch {
-            throw storageError("write", file)
+        for region in bytes.regions { try region.withUnsafeBytes { try append($0) } }
+    }
+
+    private func append(_ bytes: UnsafeRawBufferPointer) throws {
+        var rest = bytes
+        while let start = rest.baseAddress, !rest.isEmpty {
+            let count = Glibc.write(handle.fileDescriptor, start, rest.count)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw storageError("write", file) }
+            size += Int64(count)
+            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
         }
     }
 

@@ -41,6 +41,8 @@ package final class SQLiteDatabase: SlipwaySQL.Database {
             try db.execute(sql: "PRAGMA foreign_keys = ON")
             // LIKE as every other database means it; ILIKE is written with LOWER.
             try db.execute(sql: "PRAGMA case_sensitive_like = ON")
+            // In KiB, per connection and only as far as it is used; SQLite's own 2 MB make a busy writer read its pages again and again.
+            try db.execute(sql: "PRAGMA cache_size = -16384")
             PatternFunction.add(to: db)
         }
         self.logger = logger

@@ -77,32 +77,40 @@ extension TrackingService {
         _ pieces: Pieces, into makeWriter: @escaping @Sendable () throws -> sending BlobWriter, finish: @escaping @Sendable (BlobWriter) throws -> Result
     ) async throws -> Result where Pieces.Element == [UInt8] {
         let sink = try await offload { try UploadSink(makeWriter()) }
+        // One megabyte is written (and hashed) while the next one comes in.
+        var writing: Task<Void, any Error>?
         do {
             var waiting: [UInt8] = []
             for try await piece in pieces {
                 waiting += piece
-                if waiting.count >= 1 << 20 {
+                if waiting.count >= Self.writeBytes {
+                    try await writing?.value
                     let full = waiting
-                    waiting.removeAll(keepingCapacity: true)
-                    try await offload { try sink.write(full) }
+                    writing = Task { try await offload { try sink.write(full) } }
+                    waiting = []
+                    waiting.reserveCapacity(Self.writeBytes + Self.writeBytes / 8)
                 }
             }
+            try await writing?.value
             let rest = waiting
             return try await offload {
                 if !rest.isEmpty { try sink.write(rest) }
                 return try sink.finish(finish)
             }
         } catch {
+            _ = await writing?.result
             sink.discard()
             throw error
         }
     }
 
+    private static let writeBytes = 1 << 20
+
     private func writablePlace(_ path: String, by caller: Caller) async throws -> StoredArtifactPlace {
         let environment = environment
-        let isPlain = realm.places.destination != nil
+        let takesAnywhere = takesAnywhere
         return try await realm.database.read { tx in
-            guard let place = try ArtifactStore(tx: tx).place(of: path) ?? (isPlain ? Self.anywhere(path) : nil) else {
+            guard let place = try ArtifactStore(tx: tx).place(of: path) ?? (takesAnywhere ? Self.anywhere(path) : nil) else {
                 throw SlipwayError.notFound("No experiment keeps its artifacts at '\(path.prefix(200))'.")
             }
             try caller.require(.runWork, project: place.project, environment: environment)
@@ -115,7 +123,10 @@ extension TrackingService {
         }
     }
 
-    /// A place in the plain folder that belongs to no experiment; it is everybody's in the implicit project.
+    /// MLflow's proxy takes any path; so do dev's, and a plain folder.
+    private var takesAnywhere: Bool { environment == .dev || realm.places.destination != nil }
+
+    /// A place that belongs to no experiment; it is everybody's in the implicit project.
     private static func anywhere(_ path: String?) -> ArtifactPlace? {
         if let path, ArtifactRoot.isFrozen(path) { return nil }
         return .stored(StoredArtifactPlace(root: ArtifactPlaces.standard, path: path, experiment: "", project: .implicit))
@@ -134,9 +145,9 @@ extension TrackingService {
     package func artifact(_ path: String, by caller: Caller) async throws -> ArtifactFile {
         try caller.requireSomebody()
         let environment = environment
-        let isPlain = realm.places.destination != nil
+        let takesAnywhere = takesAnywhere
         let place = try await realm.database.read { tx -> ArtifactPlace in
-            guard let place = try ArtifactStore(tx: tx).place(of: path) ?? (isPlain ? Self.anywhere(path) : nil) else {
+            guard let place = try ArtifactStore(tx: tx).place(of: path) ?? (takesAnywhere ? Self.anywhere(path) : nil) else {
                 throw SlipwayError.notFound("There is no artifact at '\(path.prefix(200))'.")
             }
             try caller.require(.readMetadata, project: place.project, environment: environment)
