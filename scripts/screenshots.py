@@ -3,7 +3,7 @@
 
     .venv/bin/python scripts/screenshots.py --port 5080 --data slipway-data
 
-`run-table` and `compare` show a sweep of ten thousand runs, which the demo does not have; they were taken by hand.
+`run-table`, `compare` and `run-dark` show a sweep of ten thousand runs, which the demo does not have; they were taken by hand.
 
 The browser has no session of its own: a pass-through on another loopback port adds the cookie of a signed-in person.
 """
