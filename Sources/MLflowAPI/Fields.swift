@@ -283,7 +283,7 @@ extension Request {
             guard collected.count + piece.readableBytes <= limit else {
                 throw SlipwayError.invalid("The request must be at most \(limit) bytes.", remedy: "Split it.")
             }
-            collected += piece.readableBytesView
+            piece.withUnsafeReadableBytes { collected.append(contentsOf: $0) }
         }
         return collected
     }

@@ -77,6 +77,8 @@ package struct MLflowRoutes: Sendable {
             TraceRoutes(realm: realm).add(to: version3)
             AssessmentRoutes(realm: realm).add(to: version3)
             TraceMetricsRoutes(realm: realm).add(to: version3)
+            EvaluationRoutes(realm: realm).add(to: version3)
+            ScorerRoutes(realm: realm).add(to: version3)
         }
     }
 

@@ -168,6 +168,13 @@ package struct SearchSubject: Sendable {
         aliases: [:], entities: [.tag: plain], ordersByEntities: false, orderAliases: ["timestamp": "last_updated_timestamp"],
         unorderable: ["run_id", "source_path"])
 
+    package static let evaluationDatasets = SearchSubject(
+        name: "datasets",
+        attributes: [
+            "name": listed, "dataset_id": listed, "digest": plain, "created_by": plain, "last_updated_by": plain, "created_time": .number, "last_update_time": .number,
+        ],
+        aliases: [:], entities: [.tag: plain], ordersByEntities: false)
+
     package static let loggedModels = SearchSubject(
         name: "logged models",
         attributes: [

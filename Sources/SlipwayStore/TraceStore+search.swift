@@ -62,7 +62,8 @@ struct TraceSQL {
             if !spans.isEmpty { fragments.append(span(spans)) }
             return fragments.isEmpty ? "1 = 1" : "(" + fragments.joined(separator: " AND ") + ")"
         case .any(let parts): return "(" + parts.map { condition($0) }.joined(separator: " OR ") + ")"
-        case .not(let part): return "NOT \(condition(part))"
+        // What is neither true nor false (a comparison with NULL) does not hold, so its negation does.
+        case .not(let part): return "((\(condition(part))) IS NOT TRUE)"
         case .clause(let clause): return "(\(condition(clause)))"
         }
     }
