@@ -79,6 +79,7 @@ package struct MLflowRoutes: Sendable {
             TraceMetricsRoutes(realm: realm).add(to: version3)
             EvaluationRoutes(realm: realm).add(to: version3)
             ScorerRoutes(realm: realm).add(to: version3)
+            IssueRoutes(realm: realm).add(to: version3)
         }
     }
 

@@ -175,6 +175,9 @@ package struct SearchSubject: Sendable {
         ],
         aliases: [:], entities: [.tag: plain], ordersByEntities: false)
 
+    package static let issues = SearchSubject(
+        name: "issues", attributes: ["status": plain, "source_run_id": plain], aliases: [:], entities: [:], ordersByEntities: false)
+
     package static let loggedModels = SearchSubject(
         name: "logged models",
         attributes: [

@@ -65,7 +65,7 @@ struct QueryPlanTests {
 }
 
 /// A transaction that asks for the plan of every statement before it runs it.
-private final class Explained: Transaction {
+final class Explained: Transaction {
     private let tx: any Transaction
     private(set) var plans: [String: [String]] = [:]
 

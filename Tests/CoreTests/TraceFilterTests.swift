@@ -26,7 +26,8 @@ struct TraceFilterTests {
             "status", "status =", "status = OK", "status = 'OK' AND", "timestamp LIKE '5'", "timestamp > 'five'", "prompt LIKE 'a'", "prompt = 'a'", "prompt = 'a/1/b'",
             "nothing = 'x'", "metrics.a = 'x'", "span.colour = 'x'", "span.attributes. = 'x'", "span.attributes.$a = 'x'", "span.content = 'x'", "issue.name = 'x'",
             "tags.a RLIKE '('", "tags.a RLIKE '(?=a)'", "request_id IN ()", "request_id IN (1)", "(status = 'OK'", "status = 'OK')", "status = 'OK", "; DROP TABLE trace",
-            "status = 'a' UNION SELECT 1", String(repeating: "(", count: 100) + "status = 'OK'" + String(repeating: ")", count: 100), String(repeating: "NOT ", count: 100) + "status = 'OK'",
+            "status = 'a' UNION SELECT 1", String(repeating: "(", count: 100) + "status = 'OK'" + String(repeating: ")", count: 100),
+            String(repeating: "NOT ", count: 100) + "status = 'OK'",
         ])
     func refusals(filter: String) {
         let error = #expect(throws: SlipwayError.self) { try TraceFilter(parsing: filter) }
@@ -37,9 +38,13 @@ struct TraceFilterTests {
     func hostileTexts() {
         let seed = UInt64.random(in: 0...UInt64.max)
         var generator = SeededGenerator(seed: seed)
-        let pieces = ["status", "tag.", "`a b`", "'x'", "\"", "'", "`", "=", "!=", "<", "(", ")", "AND", "or", "NOT", "IN", "LIKE", "RLIKE", "IS", "NULL", "5", "-", "e9", ";", "\u{0}", "é", "%", ",", "span.attributes."]
+        let pieces = [
+            "status", "tag.", "`a b`", "'x'", "\"", "'", "`", "=", "!=", "<", "(", ")", "AND", "or", "NOT", "IN", "LIKE", "RLIKE", "IS", "NULL", "5", "-", "e9", ";", "\u{0}", "é",
+            "%", ",", "span.attributes.",
+        ]
         for _ in 0..<3000 {
-            let text = (0..<Int.random(in: 0..<12, using: &generator)).map { _ in pieces.randomElement(using: &generator)! }.joined(separator: Bool.random(using: &generator) ? " " : "")
+            let text = (0..<Int.random(in: 0..<12, using: &generator)).map { _ in pieces.randomElement(using: &generator)! }.joined(
+                separator: Bool.random(using: &generator) ? " " : "")
             do { _ = try TraceFilter(parsing: text) } catch let error as SlipwayError {
                 #expect(error.code == .invalidArgument, "seed \(seed): \(text)")
             } catch { Issue.record("seed \(seed): \(text): \(error)") }
@@ -48,9 +53,10 @@ struct TraceFilterTests {
 
     @Test("orders are read; the same field twice is refused")
     func orders() throws {
-        #expect(try TraceOrder.list(parsing: ["timestamp_ms DESC", "tags.`a b`", "name asc"]) == [
-            TraceOrder(.timestamp, isAscending: false), TraceOrder(.tag("a b"), isAscending: true), TraceOrder(.tag("mlflow.traceName"), isAscending: true),
-        ])
+        #expect(
+            try TraceOrder.list(parsing: ["timestamp_ms DESC", "tags.`a b`", "name asc"]) == [
+                TraceOrder(.timestamp, isAscending: false), TraceOrder(.tag("a b"), isAscending: true), TraceOrder(.tag("mlflow.traceName"), isAscending: true),
+            ])
         for wrong in [["timestamp", "timestamp_ms DESC"], ["span.name"], ["timestamp; DROP"], ["feedback.x"], [""]] {
             #expect(throws: SlipwayError.self) { try TraceOrder.list(parsing: wrong) }
         }
@@ -63,8 +69,10 @@ struct RegularPatternTests {
         "what is found is what everybody finds",
         arguments: [
             ("^gpt", "gpt-4", true), ("^gpt", "a gpt", false), ("4$", "gpt-4", true), ("v[0-9]+\\.[0-9]", "is v12.3", true), ("(a|bc)+d", "xxbcad", true), ("a.c", "a\nc", false),
-            ("colou?r", "color", true), ("a{2,3}b", "ab", false), ("a{2,3}b", "aaab", true), ("[^a-c]", "abc", false), ("\\bcat\\b", "a cat!", true), ("\\bcat\\b", "concat", false),
-            ("(?i)ÄRGER", "ärger", true), ("", "anything", true), ("x*", "", true), ("[]a]", "]", true), ("\\d\\D\\w\\W\\s\\S", "1aa- b", true), ("a|", "z", true), ("{", "{", true),
+            ("colou?r", "color", true), ("a{2,3}b", "ab", false), ("a{2,3}b", "aaab", true), ("[^a-c]", "abc", false), ("\\bcat\\b", "a cat!", true),
+            ("\\bcat\\b", "concat", false),
+            ("(?i)ÄRGER", "ärger", true), ("", "anything", true), ("x*", "", true), ("[]a]", "]", true), ("\\d\\D\\w\\W\\s\\S", "1aa- b", true), ("a|", "z", true),
+            ("{", "{", true),
         ])
     func found(pattern: String, text: String, isFound: Bool) throws {
         #expect(try RegularPattern(pattern).isFound(in: text) == isFound)
