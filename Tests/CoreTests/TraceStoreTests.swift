@@ -12,11 +12,12 @@ struct TraceStoreTests {
         try await realm.database.write { tx in
             let experiment = try ExperimentStore(tx: tx).ensure(name: "traces", project: .implicit, at: Timestamp(milliseconds: 1))
             let store = TraceStore(tx: tx)
-            let traces = try (0..<count).map { index in
-                try store.create(
-                    Trace(
-                        id: "t\(index)", experiment: experiment, project: .implicit, requestedAt: Timestamp(milliseconds: Int64(index) * 1000),
-                        duration: index == 0 ? nil : Int64(index), state: index % 2 == 0 ? .ok : .error))
+            var traces: [Trace] = []
+            for index in 0..<count {
+                let trace = Trace(
+                    id: "t\(index)", experiment: experiment, project: .implicit, requestedAt: Timestamp(milliseconds: Int64(index) * 1000),
+                    duration: index == 0 ? nil : Int64(index), state: index % 2 == 0 ? .ok : .error)
+                traces.append(try store.create(trace))
             }
             try body(tx, traces)
         }
