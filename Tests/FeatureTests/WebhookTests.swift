@@ -166,7 +166,7 @@ struct WebhookTests {
             return await fixture.post.sent(1)
         }
         #expect(sent.map(\.url) == ["https://last.example"])
-        #expect(try await fixture.service.webhooks(limit: 10, offset: 0, by: ada).items.map(\.url) == ["https://flights.example"])
+        #expect(try await !fixture.service.webhooks(limit: 10, offset: 0, by: .laptop).items.map(\.url).contains("https://flights.example"))
         let foreign = await #expect(throws: SlipwayError.self) { try await fixture.service.webhook(off.id, by: Caller(principal: .user(UserName(unchecked: "eve")), grants: [])) }
         #expect(foreign?.code == .notFound)
     }
