@@ -78,9 +78,16 @@ struct ArtifactRoutes: Sendable {
     /// Small files from MLflow's pages.
     @Sendable private func uploadToRun(_ request: Request, context: SlipwayContext) async throws -> Response {
         let fields = Fields(Fields.query(request.uri.query ?? ""), isQuery: true)
-        let run = try await tracking.run(fields.runID(), by: context.caller).run
-        let path = try ArtifactPath.checked(fields.required("path"))
-        try await tracking.upload(path, ofRun: run.id, pieces: request.body.map { Array($0.readableBytesView) }, by: context.caller)
+        guard let id = try fields.string("run_uuid") ?? fields.string("run_id"), !id.isEmpty else { throw SlipwayError.invalid("Request must specify run_uuid.") }
+        guard let named = try fields.string("path"), !named.isEmpty else { throw SlipwayError.invalid("Request must specify path.") }
+        let path = try ArtifactPath.checked(named)
+        let bytes = try await request.bodyBytes(upTo: 10 << 20)
+        guard !bytes.isEmpty else { throw SlipwayError.invalid("Request must specify data.") }
+        try await tracking.upload(
+            path, ofRun: id,
+            pieces: AsyncStream {
+                $0.yield(bytes); $0.finish()
+            }, by: context.caller)
         return JSON.empty.response
     }
 

@@ -29,7 +29,7 @@ struct ExperimentRoutes: Sendable {
         return .object { $0.field("experiment_id", id) }
     }
 
-    @Sendable private func get(_ fields: Fields, caller: Caller) async throws -> JSON {
+    @Sendable func get(_ fields: Fields, caller: Caller) async throws -> JSON {
         let experiment = try await tracking.experiment(fields.required("experiment_id"), by: caller)
         return .object { $0.field("experiment") { $0.experiment(experiment) } }
     }
@@ -76,7 +76,7 @@ struct ExperimentRoutes: Sendable {
         return .empty
     }
 
-    @Sendable private func searchDatasets(_ fields: Fields, caller: Caller) async throws -> JSON {
+    @Sendable func searchDatasets(_ fields: Fields, caller: Caller) async throws -> JSON {
         let found = try await tracking.datasets(of: fields.strings("experiment_ids"), by: caller)
         return .object { json in
             json.list("dataset_summaries", found) { json, summary in

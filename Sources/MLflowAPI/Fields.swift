@@ -81,6 +81,9 @@ struct Fields: Sendable {
         return String(first) + parts.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
     }
 
+    /// Everything that was sent, as it was spelled.
+    var members: [String: JSONValue] { values }
+
     private subscript(name: String) -> JSONValue? {
         let value = values[name] ?? (name.contains("_") ? values[Self.camelCase(name)] : nil)
         if case .null = value { return nil }
@@ -208,16 +211,16 @@ struct Fields: Sendable {
     /// - Throws: `invalidArgument` outside of 1…`max`.
     func limit(default standard: Int64?, max: Int64) throws -> Int {
         guard let limit = try int("max_results") ?? standard else { throw TrackingRules.missing("max_results") }
-        guard limit >= 1, limit <= max else {
-            throw SlipwayError.invalid("Invalid value \(limit) for parameter 'max_results' supplied: it must be at least 1 and at most \(max).")
+        guard limit >= 1 else {
+            throw SlipwayError.invalid("Invalid value \(limit) for parameter 'max_results' supplied. It must be a positive integer, and \(limit) is not.")
         }
+        guard limit <= max else { throw SlipwayError.invalid("Invalid value \(limit) for parameter 'max_results' supplied. It must be at most \(max), but got value \(limit)") }
         return Int(limit)
     }
 
-    /// - Parameter query: what the token is bound to; another query with the same token is refused.
-    func offset(query: String? = nil) throws -> Int {
+    func offset() throws -> Int {
         guard let token = try string("page_token"), !token.isEmpty else { return 0 }
-        return try PageToken.offset(token, query: query)
+        return try PageToken.offset(token)
     }
 
     func view(_ name: String) throws -> String {
@@ -239,20 +242,36 @@ struct Fields: Sendable {
 
 /// The mark that a page continues from: base64 of `{"offset": n}`, as MLflow's own.
 enum PageToken {
-    static func make(_ offset: Int, query: String? = nil) -> String {
-        let digest = query.map { ",\"query\":\"\(ContentDigest(of: $0).short)\"" } ?? ""
-        return Data("{\"offset\":\(offset)\(digest)}".utf8).base64EncodedString()
+    static func make(_ offset: Int) -> String { Data("{\"offset\":\(offset)}".utf8).base64EncodedString() }
+
+    static func offset(_ token: String) throws -> Int { try offset(in: parsed(token)) }
+
+    /// A mark that is good for one query only: `parts` are its words by what they are called in the refusal.
+    static func make(_ offset: Int, parts: KeyValuePairs<String, String>) -> String {
+        let digests = parts.map { ",\"\($0.key)\":\"\(ContentDigest(of: $0.value).short)\"" }.joined()
+        return Data("{\"offset\":\(offset)\(digests)}".utf8).base64EncodedString()
     }
 
-    static func offset(_ token: String, query: String?) throws -> Int {
-        guard let data = Data(base64Encoded: token), let value = try? JSONCursor.parse(Array(data)),  // any damage is the same error
-            let offset = value["offset"]?.int, offset >= 0, offset < 1 << 40
-        else { throw SlipwayError.invalid("Invalid page token, could not base64-decode.") }
-        if let query, value["query"]?.string != ContentDigest(of: query).short {
-            throw SlipwayError.invalid("The page token was made for another filter or order.", remedy: "Start again without it.")
+    static func offset(_ token: String, parts: KeyValuePairs<String, String>) throws -> Int {
+        let value = try parsed(token)
+        for part in parts where value[part.key]?.string != ContentDigest(of: part.value).short {
+            throw SlipwayError.invalid(
+                "\(part.key) in the page token \(part.key.hasSuffix("s") ? "do" : "does") not match the requested ones.", remedy: "Start again without the token.")
         }
+        return try offset(in: value)
+    }
+
+    private static func parsed(_ token: String) throws -> JSONValue {
+        guard let data = Data(base64Encoded: token), let value = try? JSONCursor.parse(Array(data)) else { throw damaged }  // any damage is the same error
+        return value
+    }
+
+    private static func offset(in value: JSONValue) throws -> Int {
+        guard let offset = value["offset"]?.int, offset >= 0, offset < 1 << 40 else { throw damaged }
         return Int(offset)
     }
+
+    private static var damaged: SlipwayError { .invalid("Invalid page token, could not base64-decode.") }
 }
 
 extension PageToken {

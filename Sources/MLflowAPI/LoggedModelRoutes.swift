@@ -66,23 +66,25 @@ struct LoggedModelRoutes: Sendable {
         let filter = try fields.string("filter") ?? ""
         let experiments = try fields.strings("experiment_ids")
         let orders = try fields.messages("order_by").map { order in
-            (
-                name: try order.required("field_name"), isAscending: try order.bool("ascending") ?? true, dataset: try order.string("dataset_name"),
-                digest: try order.string("dataset_digest")
-            )
+            let (name, isAscending) = (try order.required("field_name"), try order.bool("ascending") ?? true)
+            return ModelOrder(
+                order: try SearchOrder(parsing: "\(name) \(isAscending ? "ASC" : "DESC")", for: .loggedModels), dataset: try order.string("dataset_name"),
+                digest: try order.string("dataset_digest"))
         }
         if orders.contains(where: { $0.digest != nil && $0.dataset == nil }) {
             throw SlipwayError.invalid("`dataset_digest` can only be specified if `dataset_name` is also specified.")
         }
-        let query = ([filter] + experiments + orders.map { "\($0.name) \($0.isAscending)" }).joined(separator: "\u{0}")
-        let (limit, offset) = (try fields.limit(default: 100, max: 50_000), try fields.offset(query: query))
+        let query: KeyValuePairs = [
+            "Experiment IDs": experiments.joined(separator: "\u{0}"), "Order by": orders.map { "\($0)" }.joined(separator: "\u{0}"), "Filter string": filter,
+        ]
+        let limit = try fields.limit(default: 100, max: 50_000)
+        let offset = try fields.string("page_token").flatMap { $0.isEmpty ? nil : try PageToken.offset($0, parts: query) } ?? 0
         let datasets = try fields.messages("datasets").map { (name: try $0.required("dataset_name"), digest: try $0.string("dataset_digest")) }
         let page = try await tracking.searchLoggedModels(
-            filter: filter, orders: try SearchOrder.list(parsing: orders.map { "\($0.name) \($0.isAscending ? "ASC" : "DESC")" }, for: .loggedModels),
-            experiments: experiments, datasets: datasets, limit: limit, offset: offset, by: caller)
+            filter: filter, orders: orders, experiments: experiments, datasets: datasets, limit: limit, offset: offset, by: caller)
         return .object { json in
             json.list("models", page.items) { $0.loggedModel($1) }
-            if page.hasMore { json.field("next_page_token", PageToken.make(offset + limit, query: query)) }
+            if page.hasMore { json.field("next_page_token", PageToken.make(offset + limit, parts: query)) }
         }
     }
 

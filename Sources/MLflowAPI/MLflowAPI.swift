@@ -17,10 +17,13 @@ package struct MLflowRealm: Sendable {
     let registry: RegistryService
     let webhooks: WebhookService
 
-    package init(tracking: TrackingService, registry: RegistryService, webhooks: WebhookService) {
+    let settings: MLflowSettings
+
+    package init(tracking: TrackingService, registry: RegistryService, webhooks: WebhookService, settings: MLflowSettings = .process) {
         self.tracking = tracking
         self.registry = registry
         self.webhooks = webhooks
+        self.settings = settings
     }
 }
 
@@ -54,6 +57,7 @@ package struct MLflowRoutes: Sendable {
         let downloads = ArtifactRoutes(realm: realm)
         downloads.addPages(to: MLflowRouter(router: router, prefix: "", gate: gate))
         OTLPRoutes(realm: realm).add(to: MLflowRouter(router: router, prefix: "", gate: gate))
+        GraphQLRoutes(realm: realm).add(to: MLflowRouter(router: router, prefix: "", gate: gate))
         for api in ["/api", "/ajax-api"] {
             let version2 = MLflowRouter(router: router, prefix: api + "/2.0", gate: gate)
             ExperimentRoutes(realm: realm).add(to: version2)
@@ -66,6 +70,7 @@ package struct MLflowRoutes: Sendable {
             LegacyTraceRoutes(realm: realm).add(to: version2)
             version2.raw(.get, "mlflow/get-trace-artifact", TraceRoutes(realm: realm).artifact)
             let version3 = MLflowRouter(router: router, prefix: api + "/3.0", gate: gate)
+            GatewayRoutes(realm: realm).add(to: version3)
             version3.on(.get, "mlflow/server-info") { _, _ in Self.serverInfo }
             WorkspaceRoutes(environments: realms.keys).add(to: version3)
             if let gate {
@@ -150,6 +155,8 @@ package struct MLflowErrorMiddleware: RouterMiddleware {
         } catch {
             let shown = SlipwayError(shown: error, logger: context.logger)
             if shown == AccessService.denied { return Response.plain(shown.message, status: .forbidden) }
+            // MLflow says no more than this about a path, and its clients look at it.
+            if shown.code == .invalidArgument, shown.message.hasPrefix("Invalid path") { return Self.response("INVALID_PARAMETER_VALUE", .badRequest, "Invalid path") }
             let message = ([shown.message] + [shown.remedy].compactMap(\.self) + shown.reasons.map { "\($0.message) \($0.remedy)" }).joined(separator: " ")
             return Self.response(shown.code.mlflowCode, shown.code.mlflowStatus, message)
         }
@@ -171,7 +178,7 @@ package struct MLflowErrorMiddleware: RouterMiddleware {
         for environment in EnvironmentID.allCases where path.hasPrefix("/\(environment.rawValue)/") {
             path = path.dropFirst(environment.rawValue.count + 1)
         }
-        return ["/api/2.0/", "/api/3.0/", "/ajax-api/", "/get-artifact", "/model-versions/get-artifact", "/v1/traces"].contains { path.hasPrefix($0) }
+        return ["/api/2.0/", "/api/3.0/", "/ajax-api/", "/graphql", "/get-artifact", "/model-versions/get-artifact", "/v1/traces"].contains { path.hasPrefix($0) }
     }
 }
 

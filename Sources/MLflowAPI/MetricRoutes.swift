@@ -70,14 +70,15 @@ struct MetricRoutes: Sendable {
 
     @Sendable private func bulkHistory(_ fields: Fields, caller: Caller) async throws -> JSON {
         let runs = try fields.strings("run_id")
-        guard (1...100).contains(runs.count) else { throw SlipwayError.invalid("GetMetricHistoryBulk request must specify 1 to 100 run_id values.") }
+        guard !runs.isEmpty else { throw SlipwayError.invalid("GetMetricHistoryBulk request must specify at least one run_id.") }
+        guard runs.count <= 100 else { throw SlipwayError.invalid("GetMetricHistoryBulk request cannot specify more than 100 run_ids. Received \(runs.count) run_ids.") }
+        guard let key = try fields.string("metric_key"), !key.isEmpty else { throw SlipwayError.invalid("GetMetricHistoryBulk request must specify a metric_key.") }
         let limit = try fields.limit(default: Self.historyMax, max: Self.historyMax)
-        let key = try fields.required("metric_key")
         let histories = try await tracking.histories(of: key, runs: runs, limit: limit, by: caller)
         return .object { $0.samples("metrics", histories.map { (run: $0.run, samples: $0.samples) }, key: key) }
     }
 
-    @Sendable private func bulkInterval(_ fields: Fields, caller: Caller) async throws -> JSON {
+    @Sendable func bulkInterval(_ fields: Fields, caller: Caller) async throws -> JSON {
         let runs = try fields.strings("run_ids")
         guard (1...100).contains(runs.count) else { throw SlipwayError.invalid("GetMetricHistoryBulkInterval request must specify 1 to 100 run_ids.") }
         let limit = try fields.limit(default: 320, max: 2500)

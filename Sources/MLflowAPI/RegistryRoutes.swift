@@ -106,10 +106,15 @@ struct RegistryRoutes: Sendable {
     // MARK: Versions
 
     @Sendable private func createVersion(_ fields: Fields, caller: Caller) async throws -> JSON {
+        let source = try fields.required("source")
+        guard realm.settings.allows(source: source) else {
+            throw SlipwayError.invalid(
+                "Invalid model version source: '\(source.prefix(200))'. This server takes sources that match '\(realm.settings.sourcePattern ?? "")' only.")
+        }
         let nonEmpty = { (name: String) in try fields.string(name).flatMap { $0.isEmpty ? nil : $0 } }
         let version = try await registry.createVersion(
             NewModelVersion(
-                name: fields.required("name"), source: fields.required("source"), run: nonEmpty("run_id"), loggedModel: nonEmpty("model_id"),
+                name: fields.required("name"), source: source, run: nonEmpty("run_id"), loggedModel: nonEmpty("model_id"),
                 runLink: nonEmpty("run_link"), description: nonEmpty("description"), tags: fields.pairs("tags")),
             by: caller)
         return reply(version)
@@ -119,7 +124,7 @@ struct RegistryRoutes: Sendable {
         reply(try await registry.version(fields.version(), of: fields.required("name"), by: caller))
     }
 
-    @Sendable private func searchVersions(_ fields: Fields, caller: Caller) async throws -> JSON {
+    @Sendable func searchVersions(_ fields: Fields, caller: Caller) async throws -> JSON {
         let (limit, offset) = (try fields.limit(default: 10_000, max: 200_000), try fields.offset())
         let page = try await registry.searchVersions(
             filter: fields.string("filter") ?? "", orderBy: fields.strings("order_by"), limit: limit, offset: offset, by: caller)
@@ -167,6 +172,6 @@ extension Fields {
     func version() throws -> Int {
         if let number = try? int("version"), number >= 1, number < 1 << 31 { return Int(number) }  // else it is said below what is wrong
         let text = try required("version")
-        throw SlipwayError.invalid("Model version must be an integer, got '\(text.prefix(80))'.")
+        throw SlipwayError.invalid("Parameter 'version' must be an integer, got '\(text.prefix(80))'.")
     }
 }

@@ -36,12 +36,12 @@ struct RunRoutes: Sendable {
         return .object { $0.field("run_info") { $0.runInfo(run) } }
     }
 
-    @Sendable private func get(_ fields: Fields, caller: Caller) async throws -> JSON {
+    @Sendable func get(_ fields: Fields, caller: Caller) async throws -> JSON {
         let record = try await tracking.run(fields.runID(), by: caller)
         return .object { $0.field("run") { $0.run(record) } }
     }
 
-    @Sendable private func search(_ fields: Fields, caller: Caller) async throws -> JSON {
+    @Sendable func search(_ fields: Fields, caller: Caller) async throws -> JSON {
         let (limit, offset) = (try fields.limit(default: 1000, max: 50_000), try fields.offset())
         let page = try await tracking.searchRuns(
             filter: fields.string("filter") ?? "", orderBy: fields.strings("order_by"), experiments: fields.strings("experiment_ids"),
@@ -91,7 +91,7 @@ struct RunRoutes: Sendable {
         return .empty
     }
 
-    @Sendable private func listArtifacts(_ fields: Fields, caller: Caller) async throws -> JSON {
+    @Sendable func listArtifacts(_ fields: Fields, caller: Caller) async throws -> JSON {
         let path = try fields.string("path").flatMap { $0.isEmpty ? nil : $0 }
         let found = try await tracking.listArtifacts(ofRun: fields.runID(), path: path, by: caller)
         return .object { json in

@@ -33,15 +33,21 @@ extension RegistryService {
         for (key, value) in new.tags { try RegistryRules.checkTag(key, value) }
         let environment = environment
         let places = realm.places
-        let source = try await realm.database.read { tx -> ModelSource in
+        let resolved = try await realm.database.read { tx -> ModelSource in
             let model = try RegistryStore(tx: tx).existing(new.name)
             try caller.require(.registerModel, project: model.project, environment: environment)
             return try SourceResolver(tx: tx, environment: environment, places: places, caller: caller).resolve(new)
         }
-        if let place = try await realm.database.read({ tx in try RegistryStore(tx: tx).place(of: source) }) {
+        if let place = try await realm.database.read({ tx in try RegistryStore(tx: tx).place(of: resolved) }) {
             try await realm.takeIn(place.root, path: place.path, at: clock.now)
         }
-        let manifest = try await realm.database.read { tx in try RegistryStore(tx: tx).files(of: source) }
+        var source = resolved
+        var manifest = try await realm.database.read { tx in try RegistryStore(tx: tx).files(of: resolved) }
+        if environment == .dev, manifest?.files.isEmpty == true {
+            // MLflow lets a version be made before there are files.
+            source = .outside(uri: new.source, run: new.run, model: new.loggedModel)
+            manifest = nil
+        }
         var signature: JSONValue?
         if let manifest {
             let blobs = realm.blobs
@@ -52,10 +58,10 @@ extension RegistryService {
         }
         let now = clock.now
         let frozen = try manifest?.digest()
-        let found = signature
+        let (found, chosen) = (signature, source)
         let (created, model) = try await change(new.name, nil, [:], by: caller) { store, model in
             let number = try store.register(
-                model: new.name, project: model.project, source: source, tags: new.tags, at: now, by: caller.principal, description: new.description,
+                model: new.name, project: model.project, source: chosen, tags: new.tags, at: now, by: caller.principal, description: new.description,
                 runLink: new.runLink, signature: found)
             let version = try store.existing(number, of: new.name)
             guard frozen == nil || version.manifestDigest == frozen else {
@@ -177,7 +183,14 @@ struct SourceResolver {
     func resolve(_ new: NewModelVersion) throws -> ModelSource {
         let source = new.source
         guard !source.isEmpty else { throw SlipwayError.invalid("Missing value for required parameter 'source'. See the API docs for more information about request parameters.") }
-        guard !source.lowercased().replacing("%2e", with: ".").split(separator: "/").contains("..") else { throw invalid(source, "it climbs out of its folder") }
+        // MLflow's prompts are versions whose source says nothing.
+        if environment == .dev, new.tags["mlflow.prompt.is_prompt"]?.lowercased() == "true" { return .outside(uri: source, run: new.run) }
+        if source.hasPrefix("file://"), ArtifactPlaces.localPath(of: source) == nil {
+            throw SlipwayError.fault("'\(source.prefix(200))' is not a valid remote uri: a file: address names no other machine.")
+        }
+        let isLocal = ArtifactPlaces.localPath(of: source) != nil
+        let spelled = source.lowercased().replacing("%2e", with: ".").replacing("%2f", with: "/")
+        guard isLocal && source.lowercased() == spelled || !spelled.split(separator: "/").contains("..") else { throw invalid(source, "it climbs out of its folder") }
         if source.hasPrefix("models:/") { return try model(source, new) }
         if source.hasPrefix("runs:/") { return try run(source, new) }
         if ArtifactRoot.proxiedPath(of: source) != nil { return try proxied(source, new) }
@@ -213,6 +226,7 @@ struct SourceResolver {
         guard let slash = rest.firstIndex(of: "/") else { throw invalid(source, "a path is missing") }
         let (id, path) = (String(rest[..<slash]), String(rest[rest.index(after: slash)...]))
         if let run = new.run, run != id { throw invalid(source, "run_id is '\(run.prefix(80))'") }
+        if environment == .dev, try RunStore(tx: tx).run(id) == nil { return .outside(uri: source, run: new.run) }
         let found = try readable(run: id)
         try RelativePath.check(path)
         if try isEmpty(path, under: found.artifactRoot) {
@@ -237,10 +251,12 @@ struct SourceResolver {
         for root in roots {
             guard let base = ArtifactPlaces.localPath(of: root)?.standardizedFileURL.path, path == base || path.hasPrefix(base + "/") else { continue }
             let below = path == base ? nil : String(path.dropFirst(base.count + 1))
-            guard places.plain(at: root) != nil else { return .outside(uri: source, run: new.run) }
+            guard places.plain(at: root) != nil else { return .outside(uri: source, run: new.run, model: new.loggedModel) }
             return .artifacts(root: root, path: below, uri: source, run: new.run, model: new.loggedModel)
         }
-        throw invalid(source, "a local source must lie among the artifacts of the run or logged model that is named with it")
+        throw SlipwayError.invalid(
+            "Invalid model version source: '\(source.prefix(200))'. To use a local path as a model version source, run_id or model_id has to be given too, and the "
+                + "path has to lie among the artifacts of that run or logged model.")
     }
 
     private func proxied(_ source: String, _ new: NewModelVersion) throws -> ModelSource {

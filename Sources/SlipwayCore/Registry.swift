@@ -89,8 +89,8 @@ package enum ModelSource: Sendable, Hashable {
     case manifest(ContentDigest, origin: String)
     /// A folder of a run's artifacts (or a logged model's), by artifact root and path below it.
     case artifacts(root: String, path: String?, uri: String, run: String?, model: String?)
-    /// An address that Slipway does not keep.
-    case outside(uri: String, run: String?)
+    /// An address that Slipway does not keep, or keeps nothing at yet.
+    case outside(uri: String, run: String?, model: String? = nil)
 }
 
 /// What MLflow's `MLmodel` file says, as far as Slipway asks.

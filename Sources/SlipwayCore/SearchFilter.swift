@@ -87,6 +87,19 @@ package struct SearchOrder: Sendable, Hashable {
     }
 }
 
+/// An order of logged models: a metric's may be restricted to a dataset.
+package struct ModelOrder: Sendable, Hashable {
+    package var order: SearchOrder
+    package var dataset: String?
+    package var digest: String?
+
+    package init(order: SearchOrder, dataset: String? = nil, digest: String? = nil) {
+        self.order = order
+        self.dataset = dataset
+        self.digest = digest
+    }
+}
+
 package enum SearchEntity: String, Sendable, Hashable { case attribute, metric, param, tag, dataset }
 
 package enum SearchComparator: String, Sendable, Hashable, CaseIterable {

@@ -245,9 +245,16 @@ package enum ArtifactRoot {
     package static let scheme = "mlflow-artifacts:/"
 
     package static func experiment(_ id: String) -> String { scheme + id }
-    package static func run(_ run: String, experiment location: String) -> String { "\(location)/\(run)/artifacts" }
-    package static func model(_ model: String, experiment location: String) -> String { "\(location)/models/\(model)/artifacts" }
-    package static func trace(_ trace: String, experiment location: String) -> String { "\(location)/traces/\(trace)/artifacts" }
+    package static func run(_ run: String, experiment location: String) -> String { below(location, "\(run)/artifacts") }
+    package static func model(_ model: String, experiment location: String) -> String { below(location, "models/\(model)/artifacts") }
+    package static func trace(_ trace: String, experiment location: String) -> String { below(location, "traces/\(trace)/artifacts") }
+
+    /// A location may end in a query (`mysql://host/db?driver=x`), which stays at the end.
+    private static func below(_ location: String, _ path: String) -> String {
+        guard let mark = location.firstIndex(of: "?") else { return "\(location)/\(path)" }
+        return "\(location[..<mark])/\(path)\(location[mark...])"
+    }
+
     /// A registered version's frozen files; served from its manifest, never written to.
     package static func version(_ version: Int, ofModelNumber number: Int64) -> String { "\(scheme)registry/\(number)/\(version)" }
     /// Whether a path of the proxy lies among the frozen files.

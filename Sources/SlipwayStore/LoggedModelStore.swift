@@ -89,7 +89,7 @@ package struct LoggedModelStore {
 
     /// - Parameter datasets: restrict metric clauses to points measured on one of these (name, and digest when given).
     package func search(
-        _ filter: SearchFilter, orderBy orders: [SearchOrder] = [], experiments: [String], datasets: [(name: String, digest: String?)] = [], limit: Int,
+        _ filter: SearchFilter, orderBy orders: [ModelOrder] = [], experiments: [String], datasets: [(name: String, digest: String?)] = [], limit: Int,
         offset: Int = 0
     ) throws -> SearchPage<LoggedModel> {
         let numbers = experiments.compactMap { Int64($0) }
@@ -97,22 +97,39 @@ package struct LoggedModelStore {
         var table = Self.table
         var search = SearchSQL(table: table)
         if !datasets.isEmpty {
-            let tests = datasets.map { dataset in
-                let name = "e.dataset_name = \(search.bind(.text(dataset.name)))"
-                return dataset.digest.map { "(\(name) AND e.dataset_digest = \(search.bind(.text($0))))" } ?? "(\(name))"
-            }
-            table.exists[.metric]! += " AND (" + tests.joined(separator: " OR ") + ")"
+            let tests = datasets.map { "(\(Self.onDataset($0.name, $0.digest, &search)))" }.joined(separator: " OR ")
+            table.exists[.metric]! += " AND (\(tests))"
             search = search.with(table)
+            if !filter.expression.clauses.contains(where: { $0.entity == .metric }) {
+                search.require("EXISTS (SELECT 1 FROM logged_model_metric e WHERE e.model_id = l.id AND (\(tests)))")
+            }
         }
         search.require("l.experiment_id IN \(search.bind(list: numbers.map { .integer($0) }))")
         search.require("l.lifecycle = 'active'")
         search.require(filter)
-        for order in orders { search.order(by: order) }
-        if !orders.contains(where: { $0.entity == .attribute && $0.key == "creation_timestamp" }) { search.orderFinally(by: "l.created_at_ms DESC") }
+        for order in orders { Self.order(by: order, &search) }
+        if !orders.contains(where: { $0.order.entity == .attribute && $0.order.key == "creation_timestamp" }) { search.orderFinally(by: "l.created_at_ms DESC") }
         search.orderFinally(by: "l.id")
         let statement = search.statement(
             "loggedModel.search", select: "SELECT l.*, x.project FROM logged_model l JOIN experiment x ON x.id = l.experiment_id", limit: limit + 1, offset: offset)
         return SearchPage(rows: try tx.all(statement, search.values).map(Self.model), limit: limit)
+    }
+
+    private static func onDataset(_ name: String, _ digest: String?, _ search: inout SearchSQL) -> String {
+        let test = "e.dataset_name = \(search.bind(.text(name)))"
+        return digest.map { "\(test) AND e.dataset_digest = \(search.bind(.text($0)))" } ?? test
+    }
+
+    private static func order(by order: ModelOrder, _ search: inout SearchSQL) {
+        guard let dataset = order.dataset else { return search.order(by: order.order) }
+        let whole = search.table
+        var table = whole
+        let test = "k.name = {key} AND \(onDataset(dataset, order.digest, &search))"
+        table.scalar[.metric] = table.scalar[.metric]?.replacing("k.name = {key}", with: test)
+        table.scalarIsNaN = table.scalarIsNaN?.replacing("k.name = {key}", with: test)
+        search = search.with(table)
+        search.order(by: order.order)
+        search = search.with(whole)
     }
 
     private static func model(_ row: Row) throws -> LoggedModel {

@@ -122,8 +122,8 @@ package struct RegistryStore {
             return Frozen(
                 digest: digest, size: known?.int64("size_bytes") ?? 0, files: known?.int("file_count") ?? 0, uri: origin, run: nil, model: nil,
                 signature: try knownSignature(of: digest))
-        case .outside(let uri, let run):
-            return Frozen(digest: nil, uri: uri, run: run)
+        case .outside(let uri, let run, let model):
+            return Frozen(digest: nil, uri: uri, run: run, model: model)
         }
     }
 

@@ -214,8 +214,9 @@ package enum RunName {
     }
 
     private static let adjectives = [
-        "able", "bold", "brisk", "calm", "clear", "crisp", "eager", "fair", "fleet", "gentle", "grand", "handy", "keen", "light", "lively", "lucky",
-        "merry", "neat", "nimble", "proud", "quick", "quiet", "rapid", "ready", "sharp", "smart", "snug", "steady", "stout", "sunny", "swift", "true",
+        "able", "bold", "bright", "bustling", "calm", "capable", "classy", "clean", "dapper", "dashing", "efficient", "fearless", "gentle", "gifted",
+        "handsome", "honorable", "kindly", "likeable", "luminous", "nimble", "orderly", "peaceful", "polite", "powerful", "resilient", "salty", "silent",
+        "skillful", "smiling", "stately", "thoughtful", "wise",
     ]
     private static let nouns = [
         "anchor", "barge", "beacon", "bow", "buoy", "canoe", "clipper", "cutter", "deck", "dinghy", "ferry", "galley", "gull", "harbour", "helm", "hull",

@@ -59,7 +59,7 @@ package struct TrackingService: Sendable {
             if let existing = try store.experiment(named: name) {
                 throw SlipwayError(
                     .alreadyExists,
-                    "Experiment '\(name.prefix(200))' already exists" + (existing.lifecycle == .deleted ? " in deleted state. You can restore the experiment." : "."))
+                    "Experiment(name=\(name.prefix(200))) already exists" + (existing.lifecycle == .deleted ? " in deleted state. You can restore the experiment." : "."))
             }
             let id = try store.create(name: name, project: project, location: location, root: root, tags: tags, at: now)
             try AuditStore(tx: tx).append(
@@ -106,7 +106,7 @@ package struct TrackingService: Sendable {
         try await changeExperiment(id, "experiment.rename", ["name": .string(name)], by: caller) { store, experiment, now in
             guard experiment.lifecycle == .active else { throw Self.notActive("experiment", id) }
             if let other = try store.experiment(named: name), other.id != id {
-                throw SlipwayError(.alreadyExists, "Experiment '\(name.prefix(200))' already exists.")
+                throw SlipwayError(.alreadyExists, "Experiment(name=\(name.prefix(200))) already exists.")
             }
             try store.rename(id, to: name, at: now)
         }

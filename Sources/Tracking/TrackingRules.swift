@@ -58,8 +58,15 @@ package enum TrackingRules {
         .invalid("'\(path)' exceeds the maximum length of \(max) characters.")
     }
 
-    /// Longer values are cut, as MLflow does by default.
-    package static func cut(_ value: String, to max: Int) -> String { value.utf8.count > max && value.count > max ? String(value.prefix(max)) : value }
+    /// Longer values are cut, as MLflow does by default, or refused where the server's MLFLOW_TRUNCATE_LONG_VALUES is `false`.
+    package static func cut(_ value: String, to max: Int) throws -> String {
+        // Most values are short, and counting bytes is quicker than counting characters.
+        guard value.utf8.count > max, value.count > max else { return value }
+        guard cutsLongValues else { throw tooLong("value", max) }
+        return String(value.prefix(max))
+    }
+
+    private static let cutsLongValues = ProcessInfo.processInfo.environment["MLFLOW_TRUNCATE_LONG_VALUES"]?.lowercased() != "false"
 
     package static func checkRunID(_ id: String) throws {
         guard !id.isEmpty else { throw missing("run_id") }
@@ -68,7 +75,7 @@ package enum TrackingRules {
 
     package static func checkExperimentID(_ id: String) throws {
         guard !id.isEmpty else { throw missing("experiment_id") }
-        guard isID(id, max: 64) else { throw SlipwayError.invalid("Invalid experiment ID: '\(id.prefix(80))'") }
+        guard Int64(id) != nil else { throw SlipwayError.invalid("Invalid experiment ID '\(id.prefix(80))'. Experiment ID must be a valid integer.") }
     }
 
     private static func isID(_ id: String, max: Int) -> Bool {
@@ -91,7 +98,7 @@ package enum TrackingRules {
     package static func checkedLocation(_ location: String?) throws -> String? {
         guard var location, !location.isEmpty else { return nil }
         guard location.count <= 2048 else { throw tooLong("artifact_location", 2048) }
-        guard !location.hasPrefix("runs:/"), !location.contains("#"), !location.contains("?"), !location.contains("..") else {
+        guard !location.hasPrefix("runs:/"), !location.contains("#"), !location.contains(";"), !location.contains("..") else {
             throw SlipwayError.invalid("Artifact location '\(location.prefix(200))' is not one that artifacts can be kept at.", remedy: "Leave it out.")
         }
         while location.hasSuffix("/") { location.removeLast() }

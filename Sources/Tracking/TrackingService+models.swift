@@ -53,7 +53,7 @@ extension TrackingService {
     }
 
     package func searchLoggedModels(
-        filter: String, orders: [SearchOrder], experiments: [String], datasets: [(name: String, digest: String?)], limit: Int, offset: Int, by caller: Caller
+        filter: String, orders: [ModelOrder], experiments: [String], datasets: [(name: String, digest: String?)], limit: Int, offset: Int, by caller: Caller
     ) async throws -> SearchPage<LoggedModelRecord> {
         try caller.requireSomebody()
         let filter = try SearchFilter(parsing: filter, for: .loggedModels)

@@ -16,7 +16,7 @@ extension TrackingService {
         try caller.requireSomebody()
         try TrackingRules.checkExperimentID(experiment)
         for (index, tag) in tags.enumerated() { try TrackingRules.checkKey(tag.key, "tags[\(index)].key") }
-        var all = Dictionary(tags.map { ($0.key, TrackingRules.cut($0.value, to: TrackingRules.tagMax)) }) { $1 }
+        var all = try Dictionary(tags.map { ($0.key, try TrackingRules.cut($0.value, to: TrackingRules.tagMax)) }) { $1 }
         var name = name.flatMap { $0.isEmpty ? nil : $0 }
         if let tagged = all["mlflow.runName"], !tagged.isEmpty {
             if let name, name != tagged {
@@ -131,7 +131,7 @@ extension TrackingService {
     }
 
     private static func logParam(_ key: String, _ value: String, of run: Run, _ store: RunStore) throws {
-        let value = TrackingRules.cut(value, to: TrackingRules.paramMax)
+        let value = try TrackingRules.cut(value, to: TrackingRules.paramMax)
         let standing = try store.logParam(key, value, of: run)
         guard standing == value else {
             throw SlipwayError.invalid(
