@@ -71,9 +71,6 @@ struct LoggedModelRoutes: Sendable {
                 order: try SearchOrder(parsing: "\(name) \(isAscending ? "ASC" : "DESC")", for: .loggedModels), dataset: try order.string("dataset_name"),
                 digest: try order.string("dataset_digest"))
         }
-        if orders.contains(where: { $0.digest != nil && $0.dataset == nil }) {
-            throw SlipwayError.invalid("`dataset_digest` can only be specified if `dataset_name` is also specified.")
-        }
         let query: KeyValuePairs = [
             "Experiment IDs": experiments.joined(separator: "\u{0}"), "Order by": orders.map { "\($0)" }.joined(separator: "\u{0}"), "Filter string": filter,
         ]

@@ -48,7 +48,7 @@ package struct RegistryService: Sendable {
             }
             try caller.require(.registerModel, project: project, environment: environment)
             let store = RegistryStore(tx: tx)
-            guard try store.model(name) == nil else { throw SlipwayError(.alreadyExists, "Registered Model (name=\(name.prefix(200))) already exists.") }
+            if let standing = try store.model(name) { throw RegistryRules.taken(name, standing: standing.tags, wanted: tags) }
             let model = try store.create(model: name, project: project, description: description, tags: tags, at: now)
             try AuditStore(tx: tx).append("model.create", subject: "model:\(name)", project: project, by: caller.principal, at: now)
             return model
@@ -254,9 +254,21 @@ package enum RegistryRules {
         }
     }
 
+    /// Prompts are models with a tag, and share the names.
+    static func taken(_ name: String, standing: [String: String], wanted: [String: String]) -> SlipwayError {
+        let nouns = [standing, wanted].map { $0["mlflow.prompt.is_prompt"]?.lowercased() == "true" ? "prompt" : "registered model" }
+        if nouns[0] == nouns[1] {
+            return SlipwayError(.alreadyExists, "\(nouns[0] == "prompt" ? "Prompt" : "Registered Model") (name=\(name.prefix(200))) already exists.")
+        }
+        return SlipwayError(
+            .alreadyExists, "Tried to create a \(nouns[1]) with name '\(name.prefix(200))', but the name is already taken by a \(nouns[0]).",
+            remedy: "Choose another name: prompts and models share them.")
+    }
+
     package static func checkTag(_ key: String, _ value: String) throws {
         guard !key.isEmpty else { throw SlipwayError.invalid("Tag name cannot be None.") }
         guard key.count <= 250 else { throw SlipwayError.invalid("'key' exceeds the maximum length of 250 characters.") }
+        guard value.count <= 100_000 || key != "mlflow.prompt.text" else { throw SlipwayError.invalid("Prompt text exceeds max length of 100000 characters.") }
         guard value.count <= 100_000 else { throw SlipwayError.invalid("'value' exceeds the maximum length of 100000 characters.") }
         let isSpelledRight = key.unicodeScalars.allSatisfy { scalar in
             scalar.properties.isAlphabetic || scalar.properties.numericType != nil || "_-.:/ ".unicodeScalars.contains(scalar)

@@ -115,16 +115,18 @@ package struct LoggedModelStore {
         return SearchPage(rows: try tx.all(statement, search.values).map(Self.model), limit: limit)
     }
 
-    private static func onDataset(_ name: String, _ digest: String?, _ search: inout SearchSQL) -> String {
-        let test = "e.dataset_name = \(search.bind(.text(name)))"
-        return digest.map { "\(test) AND e.dataset_digest = \(search.bind(.text($0)))" } ?? test
+    private static func onDataset(_ name: String?, _ digest: String?, _ search: inout SearchSQL) -> String {
+        var tests: [String] = []
+        if let name { tests.append("e.dataset_name = \(search.bind(.text(name)))") }
+        if let digest { tests.append("e.dataset_digest = \(search.bind(.text(digest)))") }
+        return tests.joined(separator: " AND ")
     }
 
     private static func order(by order: ModelOrder, _ search: inout SearchSQL) {
-        guard let dataset = order.dataset else { return search.order(by: order.order) }
+        guard order.dataset != nil || order.digest != nil else { return search.order(by: order.order) }
         let whole = search.table
         var table = whole
-        let test = "k.name = {key} AND \(onDataset(dataset, order.digest, &search))"
+        let test = "k.name = {key} AND \(onDataset(order.dataset, order.digest, &search))"
         table.scalar[.metric] = table.scalar[.metric]?.replacing("k.name = {key}", with: test)
         table.scalarIsNaN = table.scalarIsNaN?.replacing("k.name = {key}", with: test)
         search = search.with(table)

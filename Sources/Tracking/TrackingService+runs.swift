@@ -249,11 +249,11 @@ extension TrackingService {
             ("name", dataset.name, 500), ("digest", dataset.digest, 36), ("source", dataset.source, 65_535), ("schema", dataset.schema ?? "", 1_048_575),
             ("profile", dataset.profile ?? "", 16_777_215),
         ] where value.utf8.count > max {
-            throw TrackingRules.tooLong("\(path).dataset.\(field)", max)
+            throw TrackingRules.tooLong(field, max)
         }
         for (key, value) in dataset.tags {
-            guard key.count <= 255 else { throw TrackingRules.tooLong("\(path).tags.key", 255) }
-            guard value.count <= 500 else { throw TrackingRules.tooLong("\(path).tags.value", 500) }
+            guard key.count <= 255 else { throw TrackingRules.tooLong("key", 255) }
+            guard value.count <= 500 else { throw TrackingRules.tooLong("value", 500) }
         }
     }
 
