@@ -68,9 +68,9 @@ struct ArtifactRoutes: Sendable {
 
     @Sendable private func ofVersion(_ request: Request, context: SlipwayContext) async throws -> Response {
         let fields = try await Fields(request, context: context)
+        let below = try ArtifactPath.checked(fields.required("path"))
         let version = try await realm.registry.version(fields.version(), of: fields.required("name"), by: context.caller)
         guard let root = ArtifactRoot.proxiedPath(of: version.artifactRoot) else { throw SlipwayError.notFound("The files of this version lie outside Slipway.") }
-        let below = try ArtifactPath.checked(fields.required("path"))
         let file = try await tracking.artifact(root.isEmpty ? below : "\(root)/\(below)", by: context.caller)
         return try await FileReply.send(file, for: request, context: context)
     }
@@ -144,21 +144,28 @@ enum FileReply {
     }
 
     private static func disposition(_ name: String) -> String {
-        let isToken = !name.isEmpty && name.utf8.allSatisfy { (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || [45, 46, 95].contains($0) }
+        let isToken = !name.isEmpty && name.utf8.allSatisfy { (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || [43, 45, 46, 95].contains($0) }
         if isToken { return "attachment; filename=\(name)" }
+        if name.utf8.allSatisfy({ (32...126).contains($0) && $0 != 34 && $0 != 92 }) { return "attachment; filename=\"\(name)\"" }
         return "attachment; filename*=UTF-8''\(name.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "file")"
     }
 
+    /// What people read is plain text, whatever its language: a browser shows it and runs nothing.
     private static func type(of name: String) -> String {
-        if name.lowercased() == MLmodelFile.name.lowercased() || name.lowercased() == "mlproject" { return "text/plain; charset=utf-8" }
-        return types[name.split(separator: ".").last.map { $0.lowercased() } ?? ""] ?? "application/octet-stream"
+        let lower = name.lowercased()
+        let ending = lower.split(separator: ".").last.map(String.init) ?? ""
+        if lower == "mlmodel" || lower == "mlproject" || (lower.contains(".") && texts.contains(ending)) { return "text/plain" }
+        return types[ending] ?? "application/octet-stream"
     }
 
+    private static let texts: Set = [
+        "txt", "log", "err", "cfg", "conf", "cnf", "cf", "ini", "properties", "prop", "hocon", "toml", "yaml", "yml", "xml", "json", "js", "py", "py3", "csv", "tsv",
+        "md", "rst", "mlmodel", "mlproject",
+    ]
     private static let types = [
-        "txt": "text/plain; charset=utf-8", "log": "text/plain; charset=utf-8", "md": "text/plain; charset=utf-8", "yaml": "text/plain; charset=utf-8",
-        "yml": "text/plain; charset=utf-8", "py": "text/plain; charset=utf-8", "csv": "text/csv; charset=utf-8", "json": "application/json",
-        "html": "text/html; charset=utf-8", "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif", "svg": "image/svg+xml",
-        "pdf": "application/pdf", "zip": "application/zip", "parquet": "application/vnd.apache.parquet",
+        "html": "text/html", "htm": "text/html", "css": "text/css", "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif",
+        "svg": "image/svg+xml", "webp": "image/webp", "bmp": "image/bmp", "pdf": "application/pdf", "zip": "application/zip", "gz": "application/gzip",
+        "tar": "application/x-tar", "mp4": "video/mp4", "wav": "audio/x-wav", "mp3": "audio/mpeg",
     ]
 }
 

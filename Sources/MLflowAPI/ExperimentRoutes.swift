@@ -77,7 +77,12 @@ struct ExperimentRoutes: Sendable {
     }
 
     @Sendable func searchDatasets(_ fields: Fields, caller: Caller) async throws -> JSON {
-        let found = try await tracking.datasets(of: fields.strings("experiment_ids"), by: caller)
+        let experiments = try fields.strings("experiment_ids")
+        guard !experiments.isEmpty else { throw SlipwayError.invalid("SearchDatasets request must specify at least one experiment_id.") }
+        guard experiments.count <= 20 else {
+            throw SlipwayError.invalid("SearchDatasets request cannot specify more than 20 experiment_ids. Received \(experiments.count) experiment_ids.")
+        }
+        let found = try await tracking.datasets(of: experiments, by: caller)
         return .object { json in
             json.list("dataset_summaries", found) { json, summary in
                 json.field("experiment_id", summary.experiment)

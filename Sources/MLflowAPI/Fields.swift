@@ -235,7 +235,8 @@ struct Fields: Sendable {
     }
 
     func wrong(_ name: String, _ value: JSONValue) -> SlipwayError {
-        let text = (try? CanonicalJSON.text(value)) ?? "?"  // only for the message
+        var text = (try? CanonicalJSON.text(value)) ?? "?"  // only for the message
+        if case .number(let number) = value, number.isFinite, !text.contains(".") { text = "\(number)" }
         return .invalid("Invalid value \(text.prefix(200)) for parameter '\(path)\(name)' supplied. See the API docs for more information about request parameters.")
     }
 }

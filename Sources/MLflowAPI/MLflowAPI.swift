@@ -175,6 +175,7 @@ package struct MLflowErrorMiddleware: RouterMiddleware {
     /// `/api/2.0/…`, `/ajax-api/…` and so on, with or without an environment before them.
     static func covers(_ path: String) -> Bool {
         var path = path[...]
+        while path.hasPrefix("//") { path = path.dropFirst() }
         for environment in EnvironmentID.allCases where path.hasPrefix("/\(environment.rawValue)/") {
             path = path.dropFirst(environment.rawValue.count + 1)
         }

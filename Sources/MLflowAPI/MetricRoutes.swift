@@ -43,12 +43,14 @@ struct MetricRoutes: Sendable {
     }
 
     @Sendable private func logParam(_ fields: Fields, caller: Caller) async throws -> JSON {
-        try await tracking.logParam(fields.required("key"), fields.string("value") ?? "", of: fields.runID(), by: caller)
+        let run = try fields.runID()
+        try await tracking.logParam(fields.required("key"), fields.string("value") ?? "", of: run, by: caller)
         return .empty
     }
 
     @Sendable private func setTag(_ fields: Fields, caller: Caller) async throws -> JSON {
-        try await tracking.setTag(fields.required("key"), fields.string("value") ?? "", of: fields.runID(), by: caller)
+        let run = try fields.runID()
+        try await tracking.setTag(fields.required("key"), fields.string("value") ?? "", of: run, by: caller)
         return .empty
     }
 
@@ -80,8 +82,10 @@ struct MetricRoutes: Sendable {
 
     @Sendable func bulkInterval(_ fields: Fields, caller: Caller) async throws -> JSON {
         let runs = try fields.strings("run_ids")
-        guard (1...100).contains(runs.count) else { throw SlipwayError.invalid("GetMetricHistoryBulkInterval request must specify 1 to 100 run_ids.") }
-        let limit = try fields.limit(default: 320, max: 2500)
+        guard !runs.isEmpty else { throw TrackingRules.missing("run_ids") }
+        guard runs.count <= 100 else { throw SlipwayError.invalid("GetMetricHistoryBulkInterval request must specify at most 100 run_ids. Received \(runs.count) run_ids.") }
+        let limit = Int(try fields.int("max_results") ?? 320)
+        guard (1...2500).contains(limit) else { throw SlipwayError.invalid("max_results must be between 1 and 2500.") }
         let (start, end) = (try fields.int("start_step"), try fields.int("end_step"))
         var steps: ClosedRange<Int64>?
         switch (start, end) {
@@ -148,6 +152,7 @@ struct MetricBody {
         case "run_id", "runId": run = try text(&cursor, "run_id")
         case "run_uuid", "runUuid": runUUID = try text(&cursor, "run_uuid")
         case "metrics" where isBatch:
+            guard try isList(&cursor, "metrics") else { return }
             try cursor.array { cursor in
                 var point = Point()
                 try cursor.object { name, cursor in try read(name, &cursor, into: &point, Place(list: "metrics", index: metrics.count)) }
@@ -185,6 +190,7 @@ struct MetricBody {
 
     private mutating func pairs(_ cursor: inout JSONCursor, _ noun: StaticString) throws -> [Pair] {
         var pairs: [Pair] = []
+        guard try isList(&cursor, noun) else { return [] }
         try cursor.array { cursor in
             var pair = Pair()
             let place = Place(list: noun, index: pairs.count)
@@ -198,6 +204,13 @@ struct MetricBody {
             pairs.append(pair)
         }
         return pairs
+    }
+
+    private mutating func isList(_ cursor: inout JSONCursor, _ field: StaticString) throws -> Bool {
+        if try cursor.peek() == .array { return true }
+        let value = try cursor.value()
+        if value != .null { note(field, nil, value) }
+        return false
     }
 
     private mutating func text(_ cursor: inout JSONCursor, _ field: StaticString, _ place: Place? = nil) throws -> String? {

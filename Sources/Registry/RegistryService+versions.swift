@@ -189,8 +189,7 @@ struct SourceResolver {
             throw SlipwayError.fault("'\(source.prefix(200))' is not a valid remote uri: a file: address names no other machine.")
         }
         let isLocal = ArtifactPlaces.localPath(of: source) != nil
-        let spelled = source.lowercased().replacing("%2e", with: ".").replacing("%2f", with: "/")
-        guard isLocal && source.lowercased() == spelled || !spelled.split(separator: "/").contains("..") else { throw invalid(source, "it climbs out of its folder") }
+        if !isLocal { try checkAddress(source) }
         if source.hasPrefix("models:/") { return try model(source, new) }
         if source.hasPrefix("runs:/") { return try run(source, new) }
         if ArtifactRoot.proxiedPath(of: source) != nil { return try proxied(source, new) }
@@ -198,6 +197,21 @@ struct SourceResolver {
         if let local = ArtifactPlaces.localPath(of: source) { return try self.local(source, at: local.standardizedFileURL.path, new) }
         guard environment == .dev else { throw invalid(source, "in \(environment.rawValue) a version's files must be kept by Slipway") }
         return .outside(uri: source, run: new.run)
+    }
+
+    /// However often it is decoded, the address climbs nowhere and names no odd file.
+    private func checkAddress(_ source: String) throws {
+        var spelled = source
+        for _ in 0..<4 {
+            let climbs = spelled.split { "/\\?".contains($0) }.contains("..")
+            guard !climbs, !spelled.unicodeScalars.contains(where: { $0.value < 32 || $0.value == 127 }) else {
+                throw SlipwayError.invalid(
+                    "Invalid model version source: '\(source.prefix(200))'. If supplying a source as an http, https, ftp, object store or mlflow-artifacts address, "
+                        + "it may not contain '..' or control characters.")
+            }
+            guard let decoded = spelled.removingPercentEncoding, decoded != spelled else { return }
+            spelled = decoded
+        }
     }
 
     /// `models:/m-…`, or `models:/name/version` and `models:/name@alias` (copies).
@@ -225,8 +239,8 @@ struct SourceResolver {
         let rest = source.dropFirst("runs:/".count)
         guard let slash = rest.firstIndex(of: "/") else { throw invalid(source, "a path is missing") }
         let (id, path) = (String(rest[..<slash]), String(rest[rest.index(after: slash)...]))
-        if let run = new.run, run != id { throw invalid(source, "run_id is '\(run.prefix(80))'") }
         if environment == .dev, try RunStore(tx: tx).run(id) == nil { return .outside(uri: source, run: new.run) }
+        if let run = new.run, run != id { throw invalid(source, "run_id is '\(run.prefix(80))'") }
         let found = try readable(run: id)
         try RelativePath.check(path)
         if try isEmpty(path, under: found.artifactRoot) {
@@ -260,9 +274,11 @@ struct SourceResolver {
     }
 
     private func proxied(_ source: String, _ new: NewModelVersion) throws -> ModelSource {
-        guard let place = try ArtifactStore(tx: tx).place(ofAddress: source) else {
-            guard places.destination != nil, new.run == nil, new.loggedModel == nil else { throw invalid(source, "nothing is kept there") }
-            return .outside(uri: source, run: nil)
+        let tidied = (ArtifactRoot.proxiedPath(of: source) ?? "").split(separator: "/").joined(separator: "/")
+        guard let place = try tidied.isEmpty ? nil : ArtifactStore(tx: tx).place(of: tidied) else {
+            // In dev a version may name a place that nobody fills through Slipway.
+            guard environment == .dev else { throw invalid(source, "nothing is kept there") }
+            return .outside(uri: source, run: new.run, model: new.loggedModel)
         }
         try caller.require(.readMetadata, project: place.project, environment: environment)
         switch place {
