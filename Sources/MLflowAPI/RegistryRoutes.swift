@@ -151,8 +151,8 @@ struct RegistryRoutes: Sendable {
     }
 
     @Sendable private func downloadURI(_ fields: Fields, caller: Caller) async throws -> JSON {
-        let version = try await registry.version(fields.version(), of: fields.required("name"), by: caller)
-        return .object { $0.field("artifact_uri", version.artifactRoot) }
+        let root = try await registry.downloadRoot(fields.version(), of: fields.required("name"), by: caller)
+        return .object { $0.field("artifact_uri", root) }
     }
 
     @Sendable private func setVersionTag(_ fields: Fields, caller: Caller) async throws -> JSON {

@@ -67,6 +67,7 @@ extension RegistryService {
             guard frozen == nil || version.manifestDigest == frozen else {
                 throw SlipwayError(.conflict, "The files of '\(new.source.prefix(200))' changed while they were registered.", remedy: "Finish uploading, then register again.")
             }
+            if let id = version.loggedModel { try store.noteRegistrations(ofLoggedModel: id) }
             try store.audit.append(
                 "version.create", subject: "model:\(new.name)", project: model.project, by: caller.principal, at: now,
                 details: ["version": .integer(Int64(number)), "manifest": .string(version.manifestDigest?.rawValue ?? ""), "source": .string(version.source)])
@@ -82,6 +83,25 @@ extension RegistryService {
             let version = try RegistryStore(tx: tx).existing(number, of: name)
             try caller.require(.readMetadata, project: version.project, environment: environment)
             return version
+        }
+    }
+
+    /// Where clients download the version's files from: a copy's lie where the original's do, a logged model's in its own place.
+    package func downloadRoot(_ number: Int, of name: String, by caller: Caller) async throws -> String {
+        let version = try await version(number, of: name, by: caller)
+        return try await realm.database.read { tx in
+            let store = RegistryStore(tx: tx)
+            var root = version.artifactRoot
+            // A copy of a copy, and so on; a ring cannot be made, but a bound costs nothing.
+            for _ in 0..<10 where root.hasPrefix("models:/") {
+                let rest = String(root.dropFirst("models:/".count))
+                if rest.hasPrefix("m-"), !rest.contains("/") { return try store.loggedModelRoot(rest) ?? root }
+                guard let slash = rest.lastIndex(of: "/"), let number = Int(rest[rest.index(after: slash)...]),
+                    let origin = try store.version(number, of: String(rest[..<slash]))
+                else { break }
+                root = origin.artifactRoot
+            }
+            return root
         }
     }
 
@@ -193,8 +213,8 @@ struct SourceResolver {
         if source.hasPrefix("models:/") { return try model(source, new) }
         if source.hasPrefix("runs:/") { return try run(source, new) }
         if ArtifactRoot.proxiedPath(of: source) != nil { return try proxied(source, new) }
-        if let id = new.loggedModel { return .loggedModel(try readable(loggedModel: id).id, run: new.run) }
         if let local = ArtifactPlaces.localPath(of: source) { return try self.local(source, at: local.standardizedFileURL.path, new) }
+        if let id = new.loggedModel { return .loggedModel(try readable(loggedModel: id).id, run: new.run) }
         guard environment == .dev else { throw invalid(source, "in \(environment.rawValue) a version's files must be kept by Slipway") }
         return .outside(uri: source, run: new.run)
     }
@@ -231,6 +251,7 @@ struct SourceResolver {
         }
         guard let found else { throw SlipwayError.notFound("There is no model version '\(source.prefix(200))'.") }
         try caller.require(.readMetadata, project: found.project, environment: environment)
+        if environment == .dev, found.manifestDigest == nil { return .outside(uri: source, run: new.run ?? found.run, model: found.loggedModel) }
         guard let digest = found.manifestDigest else { throw invalid(source, "its files lie outside Slipway") }
         return .manifest(digest, origin: source)
     }

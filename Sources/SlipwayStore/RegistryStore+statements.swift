@@ -92,6 +92,7 @@ extension RegistryStore {
         UPDATE model_version SET description = COALESCE(:description, description), current_stage = COALESCE(:stage, current_stage), updated_at_ms = :at
         WHERE model_no = :no AND version = :version
         """)
+    static let touchModel = Statement("registry.touchModel", "UPDATE registered_model SET updated_at_ms = :at WHERE no = :no")
     static let archiveVersions = Statement(
         "registry.archiveVersions",
         """

@@ -13,6 +13,16 @@ package struct RegistryStore {
 
     package func loggedModelRoot(_ id: String) throws -> String? { try LoggedModelStore(tx: tx).model(id)?.artifactRoot }
 
+    /// MLflow's tag on a logged model that lists the versions made from it.
+    package func noteRegistrations(ofLoggedModel id: String) throws {
+        let models = LoggedModelStore(tx: tx)
+        guard let model = try models.model(id) else { return }
+        let registrations = try models.details(of: [model])[id]?.registrations ?? []
+        // Spelled as Python prints it: clients compare the text.
+        let list = try registrations.map { "{\"name\": \(try CanonicalJSON.text($0.name)), \"version\": \($0.version)}" }.joined(separator: ", ")
+        try models.setTag("mlflow.modelVersions", "[\(list)]", of: id)
+    }
+
     package func loggedModelFiles(_ id: String) throws -> FileManifest? {
         try LoggedModelStore(tx: tx).model(id).map { try artifacts.manifest(under: $0.artifactRoot) }
     }
@@ -163,6 +173,7 @@ package struct RegistryStore {
                 "no": .integer(version.modelNumber), "version": .integer(version.version), "description": .text(description), "stage": .text(currentStage),
                 "at": .integer(at.milliseconds),
             ])
+        try tx.run(Self.touchModel, ["no": .integer(version.modelNumber), "at": .integer(at.milliseconds)])
     }
 
     /// Archives the other versions that have this value of MLflow's `current_stage`.
@@ -179,6 +190,7 @@ package struct RegistryStore {
         let key: [String: SQLValue] = ["no": .integer(version.modelNumber), "version": .integer(version.version)]
         for statement in Self.deleteVersion { try tx.run(statement, key) }
         try tx.run(Self.redactVersion, key.merging(["at": .integer(at.milliseconds)]) { $1 })
+        try tx.run(Self.touchModel, ["no": .integer(version.modelNumber), "at": .integer(at.milliseconds)])
     }
 
     package func setTag(_ key: String, _ value: String, of name: String, version: Int) throws {

@@ -58,8 +58,11 @@ package enum TrackingRules {
         .invalid("'\(path)' exceeds the maximum length of \(max) characters.")
     }
 
+    /// The beginning of a value that is too long.
+    package static func cut(_ value: String, to max: Int) -> String { value.utf8.count > max && value.count > max ? String(value.prefix(max)) : value }
+
     /// Longer values are cut, as MLflow does by default, or refused where the server's MLFLOW_TRUNCATE_LONG_VALUES is `false`.
-    package static func cut(_ value: String, to max: Int) throws -> String {
+    package static func fit(_ value: String, to max: Int) throws -> String {
         // Most values are short, and counting bytes is quicker than counting characters.
         guard value.utf8.count > max, value.count > max else { return value }
         guard cutsLongValues else { throw tooLong("value", max) }

@@ -87,7 +87,7 @@ extension TrackingService {
     package func logParams(_ params: [String: String], ofLoggedModel id: String, by caller: Caller) async throws {
         for key in params.keys { try TrackingRules.checkKey(key, "params.key") }
         try await changeModel(id, by: caller) { store, _ in
-            for (key, value) in params { try store.logParam(key, TrackingRules.cut(value, to: TrackingRules.paramMax), of: id) }
+            for (key, value) in params { try store.logParam(key, TrackingRules.fit(value, to: TrackingRules.paramMax), of: id) }
         }
     }
 

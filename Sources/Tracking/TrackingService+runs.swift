@@ -16,7 +16,7 @@ extension TrackingService {
         try caller.requireSomebody()
         try TrackingRules.checkExperimentID(experiment)
         for (index, tag) in tags.enumerated() { try TrackingRules.checkKey(tag.key, "tags[\(index)].key") }
-        var all = try Dictionary(tags.map { ($0.key, try TrackingRules.cut($0.value, to: TrackingRules.tagMax)) }) { $1 }
+        var all = try Dictionary(tags.map { ($0.key, try TrackingRules.fit($0.value, to: TrackingRules.tagMax)) }) { $1 }
         var name = name.flatMap { $0.isEmpty ? nil : $0 }
         if let tagged = all["mlflow.runName"], !tagged.isEmpty {
             if let name, name != tagged {
@@ -115,7 +115,7 @@ extension TrackingService {
     package func setTag(_ key: String, _ value: String, of id: String, by caller: Caller) async throws {
         try TrackingRules.checkKey(key, "key")
         try await changeRun(id, by: caller) { store, run in
-            try store.setTag(key, TrackingRules.cut(value, to: TrackingRules.tagMax), of: run)
+            try store.setTag(key, TrackingRules.fit(value, to: TrackingRules.tagMax), of: run)
         }
     }
 
@@ -131,7 +131,7 @@ extension TrackingService {
     }
 
     private static func logParam(_ key: String, _ value: String, of run: Run, _ store: RunStore) throws {
-        let value = try TrackingRules.cut(value, to: TrackingRules.paramMax)
+        let value = try TrackingRules.fit(value, to: TrackingRules.paramMax)
         let standing = try store.logParam(key, value, of: run)
         guard standing == value else {
             throw SlipwayError.invalid(
@@ -158,7 +158,7 @@ extension TrackingService {
         try await changeRun(id, by: caller) { store, run in
             for param in params { try Self.logParam(param.key, param.value, of: run, store) }
             try store.log(metrics, of: run)
-            for tag in tags { try store.setTag(tag.key, TrackingRules.cut(tag.value, to: TrackingRules.tagMax), of: run) }
+            for tag in tags { try store.setTag(tag.key, TrackingRules.fit(tag.value, to: TrackingRules.tagMax), of: run) }
         }
     }
 
