@@ -57,7 +57,8 @@ package struct MLflowRoutes: Sendable {
         let downloads = ArtifactRoutes(realm: realm)
         downloads.addPages(to: MLflowRouter(router: router, prefix: "", gate: gate))
         OTLPRoutes(realm: realm).add(to: MLflowRouter(router: router, prefix: "", gate: gate))
-        GraphQLRoutes(realm: realm).add(to: MLflowRouter(router: router, prefix: "", gate: gate))
+        // One query reads several resources, so no rule per address could guard it.
+        if gate == nil { GraphQLRoutes(realm: realm).add(to: MLflowRouter(router: router, prefix: "")) }
         for api in ["/api", "/ajax-api"] {
             let version2 = MLflowRouter(router: router, prefix: api + "/2.0", gate: gate)
             ExperimentRoutes(realm: realm).add(to: version2)
@@ -70,7 +71,7 @@ package struct MLflowRoutes: Sendable {
             LegacyTraceRoutes(realm: realm).add(to: version2)
             version2.raw(.get, "mlflow/get-trace-artifact", TraceRoutes(realm: realm).artifact)
             let version3 = MLflowRouter(router: router, prefix: api + "/3.0", gate: gate)
-            GatewayRoutes(realm: realm).add(to: version3)
+            if gate == nil { GatewayRoutes(realm: realm).add(to: version3) }
             version3.on(.get, "mlflow/server-info") { _, _ in Self.serverInfo }
             WorkspaceRoutes(environments: realms.keys).add(to: version3)
             if let gate {
