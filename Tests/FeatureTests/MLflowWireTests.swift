@@ -142,7 +142,7 @@ struct MLflowWireTests {
             name: "a broken page token is 400", path: "mlflow/runs/search", body: #"{"experiment_ids":["EXP"],"page_token":"%%%"}"#, status: .badRequest,
             contains: ["Invalid page token"]),
         Scenario(
-            name: "OR is no clause", path: "mlflow/runs/search", body: #"{"experiment_ids":["EXP"],"filter":"metrics.a > 1 OR metrics.a < 0"}"#,
+            name: "a comma joins no clauses", path: "mlflow/runs/search", body: #"{"experiment_ids":["EXP"],"filter":"metrics.a > 1, metrics.a < 0"}"#,
             status: .badRequest, contains: ["Invalid clause(s) in filter string"]),
         Scenario(name: "a query's plus is a space", method: .get, path: "mlflow/model-versions/search?filter=name+%3D+%27none%27&max_results=5", contains: ["{}"]),
         Scenario(
@@ -256,6 +256,8 @@ struct JSONCursorTests {
         let ours = try? JSONCursor.parse(Array(text.utf8))  // nil is "refused"
         let theirs = try? JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
         if text.contains("9223372036854775808") || text.contains("1e400") || text.contains("-0") { return }  // beyond Int64, Foundation's own ways differ between releases
+        // Foundation lets a comma stand before the end; JSON does not.
+        if text.contains(#/,\s*[\]}]/#) { return #expect(ours == nil, "seed \(seed): \(text)") }
         #expect(ours == theirs, "seed \(seed): \(text)")
     }
 
