@@ -118,17 +118,24 @@ struct JSON: Sendable {
                 end.string(run)
             }
             end.buffer.writeStaticString("}")
-            buffer.reserveCapacity(minimumWritableBytes: curve.samples.count * (start.buffer.readableBytes + end.buffer.readableBytes + 80))
+            let (head, tail) = (Array(start.buffer.readableBytesView), Array(end.buffer.readableBytesView))
+            let most = head.count + tail.count + SampleText.most
+            buffer.reserveCapacity(minimumWritableBytes: curve.samples.count * (head.count + tail.count + 72))
             for sample in curve.samples {
-                if needsComma { buffer.writeInteger(UInt8(ascii: ",")) }
+                let comma = needsComma
                 needsComma = true
-                buffer.writeImmutableBuffer(start.buffer)
-                number(sample.value)
-                buffer.writeStaticString(",\"timestamp\":")
-                number(sample.timestamp)
-                buffer.writeStaticString(",\"step\":")
-                number(sample.step)
-                buffer.writeImmutableBuffer(end.buffer)
+                buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: most) { room in
+                    var text = SampleText(room: room)
+                    if comma { text.write(UInt8(ascii: ",")) }
+                    text.write(head)
+                    text.write(sample.value)
+                    text.write(",\"timestamp\":")
+                    text.write(sample.timestamp)
+                    text.write(",\"step\":")
+                    text.write(sample.step)
+                    text.write(tail)
+                    return text.count
+                }
             }
         }
         close("]")
@@ -209,5 +216,53 @@ struct JSON: Sendable {
             default: buffer.writeInteger(byte)
             }
         }
+    }
+}
+
+/// Writes one point of a history into room that is known to be enough: a history has a hundred thousand of them.
+private struct SampleText {
+    /// What everything but the head and the tail takes at most: two long words, two numbers of 20 digits, one of 25.
+    static let most = 128
+
+    let room: UnsafeMutableRawBufferPointer
+    private(set) var count = 0
+
+    init(room: UnsafeMutableRawBufferPointer) { self.room = room }
+
+    mutating func write(_ byte: UInt8) {
+        room[count] = byte
+        count += 1
+    }
+
+    mutating func write(_ bytes: [UInt8]) { bytes.withUnsafeBytes { write($0) } }
+
+    mutating func write(_ word: StaticString) { write(UnsafeRawBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount)) }
+
+    private mutating func write(_ bytes: UnsafeRawBufferPointer) {
+        UnsafeMutableRawBufferPointer(rebasing: room[count...]).copyMemory(from: bytes)
+        count += bytes.count
+    }
+
+    mutating func write(_ value: Int64) {
+        if value < 0 { write(UInt8(ascii: "-")) }
+        var rest = value.magnitude
+        var end = count
+        repeat {
+            end += 1
+            rest /= 10
+        } while rest > 0
+        rest = value.magnitude
+        for place in stride(from: end - 1, through: count, by: -1) {
+            room[place] = UInt8(ascii: "0") + UInt8(rest % 10)
+            rest /= 10
+        }
+        count = end
+    }
+
+    mutating func write(_ value: Double) {
+        if value.isNaN { return write("\"NaN\"") }
+        if value.isInfinite { return write(value > 0 ? "\"Infinity\"" : "\"-Infinity\"") }
+        var text = value.description
+        text.withUTF8 { write(UnsafeRawBufferPointer($0)) }
     }
 }

@@ -86,7 +86,7 @@ package struct MetricStore {
     private static func sortedOnce(_ samples: [MetricSample]) -> [MetricSample] {
         guard samples.count > 1 else { return samples }
         var isSorted = true
-        for (left, right) in zip(samples, samples.dropFirst()) where !(rank(left) < rank(right)) {
+        for index in 1..<samples.count where !(rank(samples[index - 1]) < rank(samples[index])) {
             isSorted = false
             break
         }
