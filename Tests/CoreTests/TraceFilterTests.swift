@@ -81,7 +81,7 @@ struct RegularPatternTests {
     @Test("what takes others for ever is quick here")
     func catastrophes() throws {
         let text = String(repeating: "a", count: 20_000) + "!"
-        for pattern in ["(a+)+$", "(a|a)*$", "(a*)*b", "(.*a){20}$"] { #expect(try !RegularPattern(pattern).isFound(in: text)) }
+        for pattern in ["(a+)+$", "(a|a)+$", "(a*)*b", "(.*a){20}$"] { #expect(try !RegularPattern(pattern).isFound(in: text)) }
     }
 
     @Test("what cannot be searched for is refused", arguments: ["(", ")", "[", "a{9,2}", "*", "\\1", "(?=a)", "(?P<n>a)", "[z-a]", "\\", "((a{500}){500}){500}"])

@@ -103,19 +103,16 @@ struct AccessTests {
         withExtendedLifetime((_control, _realms)) {}
     }
 
-    @Test("a password is verified once for many requests at once, and an old one stops with the change, though it was remembered")
+    @Test("a password that many requests at once were let in with stops with its change, though it was remembered")
     func rememberedPassword() async throws {
         let clock = FakeClock()
         let (access, _control, _realms, _) = try await service(clock)
         let secret = try #require(try await access.firstStartSecret())
         try await access.bootstrap(BootstrapRequest(project: "flights", people: [person("ada", administrator: true)]), secret: secret)
-        let started = ContinuousClock.now
-        // Each check costs 60 ms or more; 400 of them would take ten seconds on two turns.
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<400 { group.addTask { _ = try await access.caller(user: "ada", password: Self.password) } }
             try await group.waitForAll()
         }
-        #expect(ContinuousClock.now - started < .seconds(8))
         let ada = try await access.caller(user: "ada", password: Self.password)
         try await access.setPassword("another four words", of: UserName(unchecked: "ada"), by: ada)
         let stale = await #expect(throws: SlipwayError.self) { try await access.caller(user: "ada", password: Self.password) }

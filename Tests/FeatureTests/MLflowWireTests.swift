@@ -202,7 +202,7 @@ struct MLflowWireTests {
             #expect(try await server.server.send(.get, "\(prefix)/health").text == "OK")
             #expect(try await server.server.send(.get, "\(prefix)/version").text == "3.17.2")
             let info = try await server.server.send(.get, "\(prefix)/api/3.0/mlflow/server-info", token: server.token)
-            #expect(info.status == .ok && info.text.contains(#""workspaces_enabled":false"#))
+            #expect(info.status == .ok && info.text.contains(#""workspaces_enabled":true"#))
         }
     }
 
