@@ -76,7 +76,7 @@ struct MetricRoutes: Sendable {
         guard runs.count <= 100 else { throw SlipwayError.invalid("GetMetricHistoryBulk request cannot specify more than 100 run_ids. Received \(runs.count) run_ids.") }
         guard let key = try fields.string("metric_key"), !key.isEmpty else { throw SlipwayError.invalid("GetMetricHistoryBulk request must specify a metric_key.") }
         let limit = try fields.limit(default: Self.historyMax, max: Self.historyMax)
-        let histories = try await tracking.histories(of: key, runs: runs, limit: limit, by: caller)
+        let histories = try await tracking.histories(of: key, runs: runs.sorted(), limit: limit, by: caller)
         return .object { $0.samples("metrics", histories.map { (run: $0.run, samples: $0.samples) }, key: key) }
     }
 

@@ -1,9 +1,9 @@
 import SlipwaySQL
 
-package enum M0013 {
+package enum M0012 {
     /// The settings of MLflow's gateway, kept for its clients as they sent them; a secret's value is sealed.
     package static let gateway = Migration(
-        "M0013_Gateway",
+        "M0012_Gateway",
         """
         CREATE TABLE gateway_record (
             id TEXT PRIMARY KEY,
