@@ -299,12 +299,19 @@ extension Request {
     /// The body, at most `limit` bytes. MLflow clients repeat a 429, so a body that is too large is simply wrong here.
     func bodyBytes(upTo limit: Int) async throws -> [UInt8] {
         var collected: [UInt8] = []
+        var size = 0
         for try await piece in body {
-            guard collected.count + piece.readableBytes <= limit else {
-                throw SlipwayError.invalid("The request must be at most \(limit) bytes.", remedy: "Split it.")
+            size += piece.readableBytes
+            if size <= limit {
+                piece.withUnsafeReadableBytes { collected.append(contentsOf: $0) }
+            } else if size > limit + Self.unreadMax {
+                break
             }
-            piece.withUnsafeReadableBytes { collected.append(contentsOf: $0) }
         }
+        guard size <= limit else { throw SlipwayError.invalid("The request must be at most \(limit) bytes.", remedy: "Split it.") }
         return collected
     }
+
+    /// What is read and dropped of a body that is too large, so that a client that first sends all of it gets to read the refusal.
+    private static var unreadMax: Int { 64 << 20 }
 }

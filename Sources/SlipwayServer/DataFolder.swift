@@ -59,7 +59,12 @@ struct DataFolder: Sendable {
 /// Held until released or the process ends.
 struct FolderLock: Sendable {
     let descriptor: Int32
-    func release() { close(descriptor) }
+
+    /// Unlocks it and not only closes it: a child process that is just being started still holds a copy for a moment.
+    func release() {
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 }
 
 enum ListeningPort {

@@ -89,7 +89,7 @@ def test_runs_are_found_by_filter_and_order(mlflow_dev, experiment):
     assert names("attributes.run_name = 'without' AND status = 'FINISHED'") == ["without"]
     assert len(names("attributes.start_time > 0")) == 5
     with pytest.raises(MlflowException, match="Invalid clause"):
-        names("metrics.auc > 0.5 OR metrics.auc < 0.1")
+        names("metrics.auc > 0.5, metrics.auc < 0.1")
     frame = mlflow_dev.search_runs(experiment_names=[experiment], max_results=2)
     assert len(frame) == 2 and "params.model" in frame.columns
 

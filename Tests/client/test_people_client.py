@@ -112,7 +112,7 @@ def receiver():
 @pytest.fixture
 def hooked(tmp_path):
     with serve(tmp_path, "--anonymous", "dev", MLFLOW_WEBHOOK_ALLOWED_SCHEMES="http", MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS="true") as url:
-        yield MlflowClient(tracking_uri=url)
+        yield MlflowClient(tracking_uri=url, registry_uri=url)
 
 
 def test_a_delivery_is_signed_and_a_receiver_that_hangs_holds_nothing_up(hooked, receiver):
