@@ -23,12 +23,12 @@ package enum TrackingRules {
         }
         guard isSpelledRight else {
             throw SlipwayError.invalid(
-                "Invalid value \"\(key.prefix(200))\" for parameter '\(path)' supplied: Names may only contain alphanumerics, underscores (_), dashes (-), "
+                "Invalid value \(quoted(key)) for parameter '\(path)' supplied: Names may only contain alphanumerics, underscores (_), dashes (-), "
                     + "periods (.), spaces ( ), colons (:) and slashes (/).")
         }
         guard isNormalised(key) else {
             throw SlipwayError.invalid(
-                "Invalid value \"\(key.prefix(200))\" for parameter '\(path)' supplied: Names may be treated as files in certain cases, and must not resolve to "
+                "Invalid value \(quoted(key)) for parameter '\(path)' supplied: Names may be treated as files in certain cases, and must not resolve to "
                     + "other names when treated as such. This name would resolve to another one.")
         }
     }
@@ -43,6 +43,11 @@ package enum TrackingRules {
             default: false
             }
         }
+    }
+
+    /// As JSON spells it.
+    private static func quoted(_ key: String) -> String {
+        "\"" + key.prefix(200).replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
     }
 
     private static func isNormalised(_ key: String) -> Bool {

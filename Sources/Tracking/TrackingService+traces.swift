@@ -59,6 +59,7 @@ package enum TraceRules {
     static func checkTag(_ key: String) throws {
         guard !key.isEmpty else { throw TrackingRules.missing("key") }
         guard key.count <= keyMax else { throw TrackingRules.tooLong("key", keyMax) }
+        try TrackingRules.checkKey(key, "key")
     }
 
     static func checked(_ entries: [String: String], _ what: String) throws -> [String: String] {
