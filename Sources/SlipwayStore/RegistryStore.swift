@@ -173,7 +173,8 @@ package struct RegistryStore {
                 "no": .integer(version.modelNumber), "version": .integer(version.version), "description": .text(description), "stage": .text(currentStage),
                 "at": .integer(at.milliseconds),
             ])
-        try tx.run(Self.touchModel, ["no": .integer(version.modelNumber), "at": .integer(at.milliseconds)])
+        // As in MLflow, a description is the version's own affair.
+        if currentStage != nil { try tx.run(Self.touchModel, ["no": .integer(version.modelNumber), "at": .integer(at.milliseconds)]) }
     }
 
     /// Archives the other versions that have this value of MLflow's `current_stage`.
