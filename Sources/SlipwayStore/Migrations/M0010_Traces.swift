@@ -152,18 +152,6 @@ package enum M0010 {
             created_at_ms BIGINT NOT NULL,
             PRIMARY KEY (scorer_id, version)
         ) /* clustered */;
-        CREATE TABLE label_schema (
-            id TEXT PRIMARY KEY,
-            experiment_id INTEGER NOT NULL REFERENCES experiment (id),
-            name TEXT NOT NULL,
-            type TEXT NOT NULL,
-            input TEXT NOT NULL,
-            instruction TEXT,
-            enables_comment INTEGER NOT NULL CHECK (enables_comment IN (0, 1)),
-            created_at_ms BIGINT NOT NULL,
-            updated_at_ms BIGINT NOT NULL,
-            UNIQUE (experiment_id, name)
-        );
         CREATE TABLE issue (
             id TEXT PRIMARY KEY,
             experiment_id INTEGER NOT NULL REFERENCES experiment (id),
