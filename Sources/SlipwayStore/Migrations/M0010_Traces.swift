@@ -1,7 +1,7 @@
 import SlipwaySQL
 
 package enum M0010 {
-    /// Traces with their spans and assessments, and what is measured with them: evaluation datasets, scorers, label schemas, issues.
+    /// Traces with their spans and assessments, and what is measured with them: evaluation datasets, scorers, issues.
     ///
     /// Links name traces by their ids, since clients make them before the trace arrives. A span's attributes are one JSON object with plain values: `attributes ->> name` means the same to every database.
     package static let traces = Migration(
