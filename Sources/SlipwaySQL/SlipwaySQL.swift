@@ -41,8 +41,6 @@ package struct Bindings: Sendable, ExpressibleByDictionaryLiteral {
     package init(dictionaryLiteral elements: (String, SQLValue)...) { pairs = elements.map { (name: $0.0, value: $0.1) } }
     package init(_ values: [String: SQLValue]) { pairs = values.map { (name: $0.key, value: $0.value) } }
 
-    package subscript(name: String) -> SQLValue? { pairs.first { $0.name == name }?.value }
-
     package func adding(_ more: Bindings) -> Bindings {
         var sum = self
         sum.pairs += more.pairs
@@ -93,7 +91,6 @@ package struct Row: Sendable {
 /// The row that a visit stands at, for answers of many thousands: columns by their place in the `SELECT`, nothing is copied that is not asked
 /// for. It lives inside the visit only.
 package protocol RowVisit {
-    func isNull(_ column: Int) -> Bool
     func int64(_ column: Int) -> Int64
     func real(_ column: Int) -> Double
     func text(_ column: Int) -> String
