@@ -81,6 +81,26 @@ struct BackupTests {
         withExtendedLifetime((writer, place)) {}
     }
 
+    @Test("a metric of a logged model makes no sound backup look damaged")
+    func loggedModels() async throws {
+        let writer = try await writer()
+        let place = try TemporaryFolder()
+        let target = BackupFolder(place.url)
+        let run = try await writer.note(1)
+        try await writer.realm.database.write { tx in
+            let model = LoggedModel(
+                id: "m-1", name: "m", experiment: "0", project: .implicit, sourceRun: run, modelType: "", artifactRoot: "mlflow-artifacts:/0/models/m-1/artifacts",
+                status: .ready, creator: "ada", createdAt: Timestamp(milliseconds: 1), updatedAt: Timestamp(milliseconds: 1))
+            try LoggedModelStore(tx: tx).insert(model, params: [:], tags: [:])
+            let store = RunStore(tx: tx)
+            try store.log([MetricPoint(key: "auc", value: 0.7, timestamp: 1, model: "m-1")], of: #require(try store.run(run)))
+            #expect(try LoggedModelStore(tx: tx).details(of: [model])["m-1"]?.metrics.count == 1)
+        }
+        let made = try await Backup(of: writer.server.folder.url, into: target, version: "test").make()
+        #expect(try target.verify(made.record) == [])
+        withExtendedLifetime((writer, place)) {}
+    }
+
     @Test("the second one copies what is new, and pruning keeps what the rest needs")
     func incremental() async throws {
         let writer = try await writer()
